@@ -1,0 +1,32 @@
+# Clipstream. `make` alone prints this help.
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+RUN := $(UV) run --no-sync
+.DEFAULT_GOAL := help
+
+.PHONY: help install lint typecheck format
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.uv/bin/uv:
+	python3 tools/bootstrap_uv.py $(UV_VERSION) .uv
+
+.venv/.installed: $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv) pyproject.toml uv.lock $(wildcard services/*/pyproject.toml libs/*/pyproject.toml deploy/standalone/pyproject.toml)
+	$(UV) sync --frozen --all-packages --all-extras
+	@touch $@
+
+install: .venv/.installed ## Bring everything the code needs into .venv/
+
+lint: install ## Style, boundaries between packages, file lengths
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) lint-imports
+	$(RUN) python tools/check_layout.py
+
+format: install ## Format, sort imports, apply safe fixes
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+typecheck: install ## mypy, strict
+	$(RUN) mypy libs/common/src $(wildcard services/*/src) deploy/standalone/src tests tools/*.py

@@ -1,0 +1,1 @@
+"""What every Clipstream service shares. Knows no service."""

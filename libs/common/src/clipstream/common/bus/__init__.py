@@ -1,0 +1,1 @@
+"""RabbitMQ behind our own small interface: topology, publishing, consuming, retries."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool, migrations, inbox and outbox."""

@@ -1,0 +1,1 @@
+"""Opening and probing untrusted media. Runs in caged child processes."""

@@ -1,0 +1,1 @@
+"""What makes a function a stage: its spec, its context, the runner, and the cage untrusted media is decoded in."""

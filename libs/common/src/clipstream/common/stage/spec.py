@@ -1,0 +1,29 @@
+"""What a stage is: a name, what it consumes, what it may answer with, and the function that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from clipstream.common.contracts.events import Event, Stage
+from clipstream.common.stage.context import StageContext
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True)
+class StageSpec(Generic[E]):
+    """One consumer of the pipeline.
+
+    The handler returns the events the stage answers with and never publishes itself; types outside `emits` are a bug
+    that the runner refuses. `slots` jobs run at once in one process. A job may take `ack_timeout` at most.
+    """
+
+    name: Stage
+    consumes: type[E]
+    emits: tuple[type[Event], ...]
+    handler: Callable[[E, StageContext], Awaitable[Sequence[Event]]]
+    slots: int = 1
+    ack_timeout: timedelta = timedelta(hours=2)

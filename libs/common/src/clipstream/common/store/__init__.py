@@ -1,0 +1,1 @@
+"""Objects by key: S3 or disk behind one interface."""

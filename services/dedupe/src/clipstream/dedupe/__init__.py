@@ -1,0 +1,1 @@
+"""Finds clips that are already there"""

@@ -1,0 +1,1 @@
+"""HTTP in, commands and queries out; the projector folds events into the read model"""

@@ -1,0 +1,1 @@
+"""Decides what an upload is, by its bytes"""

@@ -1,0 +1,1 @@
+"""Indexes what was said and seen, and answers"""

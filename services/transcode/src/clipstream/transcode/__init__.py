@@ -1,0 +1,1 @@
+"""Makes the playable renditions"""
