@@ -19,6 +19,12 @@ def check_key(key: str) -> None:
         raise Permanent(f"The object key {key!r} {reason}.")
 
 
+def check_prefix(prefix: str) -> None:
+    """`Permanent` for a prefix that no key can begin with (MinIO refuses such lists)."""
+    if prefix and (reason := key_fault(prefix.removesuffix("/"))):
+        raise Permanent(f"The prefix {prefix!r} {reason}.")
+
+
 def key_fault(key: str) -> str | None:
     """What is wrong with `key`, to follow 'The object key … '; None for a good one."""
     if not key:

@@ -13,8 +13,8 @@ import mimetypes
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from io import BufferedReader
+from pathlib import Path
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.store.objects import ObjectInfo

@@ -8,9 +8,9 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from io import BufferedReader
 from typing import ParamSpec, TypeVar
 
 from clipstream.common.contracts.keys import ObjectKey

@@ -23,7 +23,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Conflict, NotFound, Outage, Permanent
 from clipstream.common.store.disk.draft import Draft
 from clipstream.common.store.disk.records import Record, read_records, record_of_foreign, write_records
-from clipstream.common.store.names import check_key, key_fault
+from clipstream.common.store.names import check_key, check_prefix, key_fault
 
 _STRIPES = 64
 _STALE_DRAFT_S = 24 * 3600
@@ -68,7 +68,8 @@ class ObjectTree:
         raise Outage(f"The object {key} is being overwritten too quickly to be read.")
 
     def exists(self, key: ObjectKey) -> bool:
-        return os.path.lexists(self._path(key))
+        path = self._path(key)
+        return os.path.lexists(path) and not path.is_dir()
 
     def draft(self) -> Draft:
         """A new file outside the objects, not visible to anyone."""
@@ -85,7 +86,7 @@ class ObjectTree:
         raise Outage(f"The directory of {key} cannot be kept long enough to store it.")
 
     def _publish(self, draft: Draft, key: ObjectKey, path: Path, record: Record, if_absent: bool) -> None:
-        if if_absent and os.path.lexists(path) and not path.is_dir():
+        if if_absent and self.exists(key):
             raise Conflict(f"The object {key} exists already.")
         record_path = self._records / key
         try:
@@ -128,10 +129,9 @@ class ObjectTree:
 
     def keys(self, prefix: str, start_after: str = "") -> Iterator[ObjectKey]:
         """Keys in order of their UTF-8 bytes, as S3 lists them."""
+        check_prefix(prefix)
         self._require_root()
         top = prefix.rpartition("/")[0]
-        if top and key_fault(top):
-            return iter(())
         if top:
             self._path(ObjectKey(top))  # refuses links
         return self._walk(f"{top}/" if top else "", prefix, start_after)

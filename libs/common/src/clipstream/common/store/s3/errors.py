@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,7 +30,7 @@ def translated(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise of_client_error(error, what) from error
-    except (BotoCoreError, aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+    except (TimeoutError, BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise Outage(f"The object store did not answer about {what} ({type(error).__name__}: {error}).") from error
 
 

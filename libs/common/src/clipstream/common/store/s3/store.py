@@ -17,7 +17,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound, Outage, Permanent
 from clipstream.common.settings import StoreSettings
 from clipstream.common.store.files import read_file
-from clipstream.common.store.names import check_key, decode_metadata, encode_metadata
+from clipstream.common.store.names import check_key, check_prefix, decode_metadata, encode_metadata
 from clipstream.common.store.objects import ObjectInfo, PresignedUpload
 from clipstream.common.store.s3.client import Clients, open_clients
 from clipstream.common.store.s3.errors import code_of, translated
@@ -201,6 +201,7 @@ class S3Store:
         return len(batch)
 
     async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[ObjectInfo]:
+        check_prefix(prefix)
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix, StartAfter=start_after
         )
