@@ -16,7 +16,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -25,7 +25,7 @@ from clipstream.common.errors import Conflict, Outage, Transient
 from clipstream.common.stage.call import Call, error_from
 from clipstream.common.stage.channel import EXACT, FRACTION, HEADER, LARGEST, LARGEST_READ, READ, Kind
 from clipstream.common.stage.context import Limits
-from clipstream.common.store.objects import ObjectStore
+from clipstream.common.store.objects import ObjectInfo
 
 T = TypeVar("T")
 ReadRange = Callable[[int, int], Awaitable[bytes]]
@@ -35,10 +35,18 @@ _log = structlog.get_logger(__name__)
 _warned: set[str] = set()
 
 
+class RangeStore(Protocol):
+    """The little of an `ObjectStore` that a child is served from."""
+
+    async def head(self, key: ObjectKey) -> ObjectInfo: ...
+
+    async def read_range(self, key: ObjectKey, offset: int, length: int, *, etag: str | None = None) -> bytes: ...
+
+
 async def isolate(
     target: Callable[..., T],
     *,
-    store: ObjectStore | None = None,
+    store: RangeStore | None = None,
     source: ObjectKey | None = None,
     scratch: Path,
     limits: Limits | None = None,
@@ -52,24 +60,11 @@ async def isolate(
     call = Call(target, arguments)
     limits = limits or Limits()
     read, size = (None, None) if source is None or store is None else await _opened(store, source)
-    job = {
-        "module": call.module,
-        "name": call.name,
-        "arguments": call.arguments,
-        "sources": [call.source_root],
-        "scratch": os.path.realpath(scratch),
-        "source_size": size,
-        "bounds": {
-            "cpu_s": math.ceil(limits.cpu.total_seconds()),
-            "memory_bytes": limits.memory_bytes,
-            "file_bytes": limits.file_bytes,
-            "open_files": limits.open_files,
-        },
-    }
+    job = _job(call, scratch, size, limits)
     async with _child(scratch) as child:
         try:
             async with asyncio.timeout(limits.wall.total_seconds()) as wall:
-                body = await _answer(child, json.dumps(job).encode(), read, progress or (lambda _: None))
+                body = await _answer(child, job, read, progress or (lambda _: None))
         except TimeoutError as error:
             if not wall.expired():
                 raise
@@ -89,6 +84,24 @@ async def isolate(
     spent, _, value = body.partition(b"\n")
     _log.debug("child_finished", target=call.name, spent=spent.decode(errors="replace"))
     return call.result(value, scratch)
+
+
+def _job(call: Call[T], scratch: Path, source_size: int | None, limits: Limits) -> bytes:
+    job = {
+        "module": call.module,
+        "name": call.name,
+        "arguments": call.arguments,
+        "sources": [call.source_root],
+        "scratch": str(scratch.resolve()),
+        "source_size": source_size,
+        "bounds": {
+            "cpu_s": math.ceil(limits.cpu.total_seconds()),
+            "memory_bytes": limits.memory_bytes,
+            "file_bytes": limits.file_bytes,
+            "open_files": limits.open_files,
+        },
+    }
+    return json.dumps(job).encode()
 
 
 class _Gone(Exception):
@@ -118,7 +131,7 @@ class _Child:
     output: bytearray = field(default_factory=bytearray)
 
 
-async def _opened(store: ObjectStore, key: ObjectKey) -> tuple[ReadRange, int]:
+async def _opened(store: RangeStore, key: ObjectKey) -> tuple[ReadRange, int]:
     """How to read one object, pinned to the content it has now, and its size."""
     info = await store.head(key)
 
