@@ -90,10 +90,28 @@ DEMO_VOICES = (
 )
 """A few clear and clearly different voices out of `SEEN_VOICES`."""
 
+CALL_OUTS = (
+    "enemy on the left",
+    "push the left side now",
+    "behind you",
+    "i need ammo",
+    "they are on the roof",
+    "what a perfect headshot",
+    "fall back",
+    "plant the bomb at bravo",
+    "ten seconds left",
+    "blue team wins the round",
+    "watch your right",
+    "the red dragon is coming",
+)
+"""Phrases the demo speech model knows; `tools/train_whisper/grammar.py` holds all of them."""
+
 
 def synthesize(text: str, voice: Voice | str, rate: int = 165, pitch: int = 50) -> Utterance:
     """Speak `text` (plain words, no punctuation) at `rate` words per minute and `pitch` 0..99.
 
+    The same calls in the same order give the same samples in a new process; within one, a repeated call differs by
+    phase, and by a few milliseconds in length.
     Raises `SpeechSynthesisError` when espeak-ng does not know the voice or produces no sound.
     """
     name = voice.name if isinstance(voice, Voice) else voice
@@ -141,6 +159,8 @@ _UTF8 = 1
 _POSITION_IS_CHARACTER = 1
 _LIST_END, _WORD, _PHONE = 0, 1, 7
 _RATE, _PITCH = 1, 3
+_BREATH_SEED = 1
+"""espeak's noise is seeded before every utterance; its oscillators run on from one to the next all the same."""
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_RawEvent))
 
@@ -174,6 +194,7 @@ class _Engine:
             self._select(voice)
             self._library.espeak_SetParameter(_RATE, rate, 0)
             self._library.espeak_SetParameter(_PITCH, pitch, 0)
+            self._library.espeak_ng_SetRandSeed(_BREATH_SEED)
             self._chunks, self._events = [], []
             status = self._library.espeak_Synth(
                 encoded, len(encoded) + 1, 0, _POSITION_IS_CHARACTER, 0, _UTF8, None, None
