@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from corpus import speech
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def _spectrum(samples: speech.Samples) -> speech.Samples:
     """Energy in bands of 100 Hz: the speaker and the words, without the phase."""
     power = np.abs(np.fft.rfft(samples, speech.SAMPLE_RATE)) ** 2
-    return np.log(power[:8000].reshape(80, 100).sum(axis=1) + 1e-6).astype(np.float32)
+    return np.asarray(np.log(power[:8000].reshape(80, 100).sum(axis=1) + 1e-6), dtype=np.float32)
 
 
 def test_every_word_has_its_own_interval_in_order() -> None:
