@@ -32,7 +32,7 @@ def recording(path: Path, *, starts_s: float, rate: int = 48_000, layout: str = 
         wave = (np.sin(2 * np.pi * 440 * t) * 16_000).astype(np.int16)
         channels = 2 if layout == "stereo" else 1
         beep = av.AudioFrame.from_ndarray(np.repeat(wave, channels)[None, :], format="s16", layout=layout)
-        beep.sample_rate, frame.pts, frame.time_base = rate, int(starts_s * rate), Fraction(1, rate)
+        beep.sample_rate, beep.pts, beep.time_base = rate, int(starts_s * rate), Fraction(1, rate)
         container.mux(sound.encode(beep))
         container.mux(sound.encode(None))
     return path
