@@ -111,13 +111,22 @@ class Server(ABC):
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
-    def _spawn(self, command: Sequence[str], env: Mapping[str, str], *, prefix: Sequence[str] = (),
-               cwd: Path | None = None) -> subprocess.Popen[bytes]:
-        return spawn(command, cwd=cwd or self.home, env=env, log=self.log, prefix=prefix,
-                     death_signal=self.stop_signal.name.removeprefix("SIG"))
+    def _spawn(
+        self, command: Sequence[str], env: Mapping[str, str], *, prefix: Sequence[str] = (), cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        return spawn(
+            command,
+            cwd=cwd or self.home,
+            env=env,
+            log=self.log,
+            prefix=prefix,
+            death_signal=self.stop_signal.name.removeprefix("SIG"),
+        )
 
     def _collect(self) -> None:
         """Wait for what has ended or is about to, and let others use the directory."""
@@ -136,8 +145,10 @@ class Server(ABC):
             if not self.alive():
                 raise CannotStart(f"{self.name} ended while it was starting. The end of {self.log}:\n{self.log_tail()}")
             if time.monotonic() > deadline:
-                raise CannotStart(f"{self.name} did not answer within {self.start_patience_s:.0f} s. "
-                                  f"The end of {self.log}:\n{self.log_tail()}")
+                raise CannotStart(
+                    f"{self.name} did not answer within {self.start_patience_s:.0f} s. "
+                    f"The end of {self.log}:\n{self.log_tail()}"
+                )
             time.sleep(0.05)
 
     def _set_log_aside(self) -> None:
