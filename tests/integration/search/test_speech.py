@@ -11,10 +11,9 @@ from pydantic import PostgresDsn
 
 from clipstream.common.db import migrations, pool
 from clipstream.common.settings import DatabaseSettings
-from clipstream.search.main import MIGRATIONS, SCHEMA
 from clipstream.search.processor import SpokenRow
 from clipstream.search.query import runs
-from clipstream.search.repository import Repository
+from clipstream.search.repository import MIGRATIONS, SCHEMA, Repository
 from fixtures.postgres import Databases
 
 OURS, THEIRS = uuid4(), uuid4()

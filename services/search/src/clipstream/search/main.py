@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from clipstream.common.stage.runner import run_to_end, serve_stage
 
@@ -11,12 +10,9 @@ from clipstream.common.db import migrations, pool
 from clipstream.common.vectors import open_index
 from clipstream.search.deletions import Deletions
 from clipstream.search.query import Queries, routes
-from clipstream.search.repository import Repository
+from clipstream.search.repository import MIGRATIONS, SCHEMA, Repository
 from clipstream.search.settings import Settings
 from clipstream.search.stage import text_stage, vector_stage
-
-SCHEMA = "search"
-MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
 
 
 async def serve(settings: Settings) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
-from clipstream.common.db.errors import map_database_errors
 
+from clipstream.common.db.errors import map_database_errors
 from clipstream.search.processor import HEADLINE_END, HEADLINE_START, SpokenRow
+
+SCHEMA = "search"
+MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
