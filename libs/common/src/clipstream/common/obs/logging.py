@@ -8,7 +8,14 @@ import sys
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-_TALKATIVE = ("aio_pika", "aiormq", "aiohttp.access", "botocore", "aiobotocore", "asyncio")
+_TALKATIVE = {
+    "aio_pika": logging.CRITICAL,  # calls each failed reconnect an error; the bus tells the same in its own words
+    "aiormq": logging.CRITICAL,
+    "aiobotocore": logging.WARNING,
+    "aiohttp.access": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "botocore": logging.WARNING,
+}
 
 
 def configure(service: str, level: str = "INFO") -> None:
@@ -46,5 +53,5 @@ def configure(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name, least in _TALKATIVE.items():
+        logging.getLogger(name).setLevel(max(least, root.level))
