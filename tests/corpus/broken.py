@@ -9,10 +9,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
 import av
+
 from corpus import tiny
 
 Outcome = Literal["ready", "rejected"]
@@ -125,7 +127,9 @@ def _avi(picture: bytes, side: int) -> bytes:
         return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
     header = struct.pack("<14I", 1_000_000, 0, 0, 0x10, 1, 0, 1, len(picture), side, side, 0, 0, 0, 0)
-    stream = struct.pack("<4s4sIHHIIIIIIII4H", b"vids", b"MJPG", 0, 0, 0, 0, 1, 1, 0, 1, len(picture), 0, 0, 0, 0, side, side)
+    stream = struct.pack(
+        "<4s4sIHHIIIIIIII4H", b"vids", b"MJPG", 0, 0, 0, 0, 1, 1, 0, 1, len(picture), 0, 0, 0, 0, side, side
+    )
     form = struct.pack("<IiiHH4sIiiII", 40, side, side, 1, 24, b"MJPG", side * side * 3, 0, 0, 0, 0)
     lists = chunk(b"LIST", b"strl" + chunk(b"strh", stream) + chunk(b"strf", form))
     movie = chunk(b"LIST", b"movi" + chunk(b"00dc", picture))
@@ -133,10 +137,9 @@ def _avi(picture: bytes, side: int) -> bytes:
     return chunk(b"RIFF", b"AVI " + chunk(b"LIST", b"hdrl" + chunk(b"avih", header) + lists) + movie + index)
 
 
-_JITTER = [0]
-for _step in (random.Random(7).choice((17, 33, 50)) for _ in range(40)):
-    _JITTER.append(_JITTER[-1] + _step)
-
+_GAPS = random.Random(7).choices((17, 33, 50), k=40)
+_JITTER = [0, *accumulate(_GAPS)]
+_CHOIR: dict[str, object] = {"size": (64, 48), "audio_tracks": 59, "duration_s": 0.2}
 _FASTSTART = {"movflags": "faststart"}
 _HLS = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:4.0,\n{}\n#EXT-X-ENDLIST\n"
 _MPD = (
@@ -154,7 +157,9 @@ CASES: dict[str, Case] = {
     "hls_file_url": Case("hls.mp4", _text(_HLS.format("file://{file}")), "rejected", "HLS playlist"),
     "hls_url": Case("hls.mp4", _text(_HLS.format("{url}")), "rejected", "HLS playlist"),
     "ffconcat_local_file": Case("cat.mp4", _text("ffconcat version 1.0\nfile '{file}'\n"), "rejected", "list of files"),
-    "ffconcat_relative_file": Case("cat.mp4", _text("ffconcat version 1.0\nfile {name}\n"), "rejected", "list of files"),
+    "ffconcat_relative_file": Case(
+        "cat.mp4", _text("ffconcat version 1.0\nfile {name}\n"), "rejected", "list of files"
+    ),
     "ffconcat_url": Case("cat.mp4", _text("ffconcat version 1.0\nfile '{url}'\n"), "rejected", "list of files"),
     "sdp": Case(
         "net.mp4",
@@ -184,11 +189,18 @@ CASES: dict[str, Case] = {
     "odd_sizes": Case("odd.mp4", _clip(size=(321, 241), pixel_format="yuv444p"), "ready"),
     "bomb": Case("bomb.avi", _bomb(hidden=False), "rejected", "larger than 8K"),
     "bomb_hidden": Case("bomb.avi", _bomb(hidden=True), "rejected", "larger than 8K"),
-    "rotated": Case("phone.mp4", _clip(rotation=90), "ready"),
+    "rotated": Case("phone.mp4", _clip(rotation=-90), "ready"),
     "variable_frame_rate": Case("vfr.mkv", _clip(times_ms=_JITTER, duration_s=1.3), "ready"),
     "ten_bit": Case("deep.mp4", _clip(pixel_format="yuv420p10le"), "ready"),
-    "sixty_tracks": Case("choir.mkv", _clip(size=(64, 48), audio="pcm_s16le", audio_tracks=59, duration_s=0.2), "rejected", "more than 32 tracks"),
-    "sixty_tracks_mp4": Case("choir.mp4", _clip(size=(64, 48), audio_tracks=59, duration_s=0.2), "rejected", "more than 32 tracks"),
+    "sixty_tracks": Case(
+        "choir.mkv",
+        _clip(size=(64, 48), audio="pcm_s16le", audio_tracks=59, duration_s=0.2),
+        "rejected",
+        "more than 32 tracks",
+    ),
+    "sixty_tracks_mp4": Case(
+        "choir.mp4", _clip(size=(64, 48), audio_tracks=59, duration_s=0.2), "rejected", "more than 32 tracks"
+    ),
     "six_tracks": Case("obs.mkv", _clip(audio_tracks=6), "ready"),
     "unsupported_codec": Case("magic.avi", _clip(video="magicyuv", pixel_format="gbrp"), "rejected", "magicyuv"),
     "thousand_pictures_a_second": Case("fast.mkv", _clip(size=(32, 32), fps=1000), "rejected", "pictures a second"),
@@ -211,7 +223,7 @@ CASES: dict[str, Case] = {
 def _only_subtitles(path: Path) -> None:
     """Matroska with one text track and nothing else, remuxed from subtitles in their own format."""
     words = BytesIO(b"1\n00:00:00,000 --> 00:00:02,000\nhello\n")
-    with av.open(words, format="srt") as source, av.open(str(path), "w") as container:
+    with av.open(words, "r", format="srt") as source, av.open(str(path), "w") as container:
         copied = container.add_stream_from_template(source.streams[0])
         for packet in source.demux():
             if packet.dts is not None:

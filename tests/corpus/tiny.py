@@ -29,7 +29,9 @@ def write(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> None:
-    """A clip at `path`, its container by the ending. `times_ms`: when each picture is shown, instead of an even `fps`."""
+    """A clip at `path`, its container by the ending. `times_ms`: when each picture is shown, instead of an even `fps`.
+
+    `rotation` is libav's: -90 for a phone whose picture is shown after a quarter turn clockwise."""
     with av.open(str(path), "w", container_options=container_options or {}) as container:
         rhythm = Fraction(1, TICKS) if times_ms else Fraction(1, fps)
         encoders: list[Any] = []
@@ -44,8 +46,7 @@ def write(
             shown = times_ms or range(max(1, round(duration_s * fps)))
             frames.append([_stripes(number, size, pixel_format, pts, rhythm) for number, pts in enumerate(shown)])
         for _ in range(audio_tracks if audio else 0):
-            sound: Any = container.add_stream(audio, rate=SAMPLE_RATE, bit_rate=128_000)  # type: ignore[call-overload]
-            encoders.append(sound)
+            encoders.append(container.add_stream(str(audio), rate=SAMPLE_RATE, bit_rate=128_000))
         container.start_encoding()
         frames += [_tone(duration_s, sound.codec_context) for sound in encoders[len(frames) :]]
         for encoder, its in zip(encoders, frames, strict=True):
@@ -53,9 +54,7 @@ def write(
                 container.mux(encoder.encode(frame))
 
 
-def _stripes(
-    number: int, size: tuple[int, int], pixel_format: str, pts: int, time_base: Fraction
-) -> av.VideoFrame:
+def _stripes(number: int, size: tuple[int, int], pixel_format: str, pts: int, time_base: Fraction) -> av.VideoFrame:
     rgb = np.empty((size[1], size[0], 3), np.uint8)
     rgb[..., 0], rgb[..., 1], rgb[..., 2] = (np.arange(size[0]) * 4 + number * 6) % 256, 128, (number * 9) % 256
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=pixel_format)
@@ -65,7 +64,9 @@ def _stripes(
 
 def _tone(duration_s: float, encoder: Any) -> list[av.AudioFrame]:
     """A 440 Hz tone in the encoder's own sample format and frame size."""
-    samples = (np.sin(np.arange(round(duration_s * SAMPLE_RATE)) * 440 * 2 * np.pi / SAMPLE_RATE) * 9000).astype(np.int16)
+    samples = (np.sin(np.arange(round(duration_s * SAMPLE_RATE)) * 440 * 2 * np.pi / SAMPLE_RATE) * 9000).astype(
+        np.int16
+    )
     whole = av.AudioFrame.from_ndarray(np.repeat(samples, 2)[None, :], format="s16", layout="stereo")
     whole.sample_rate, whole.pts, whole.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
     resampler = av.AudioResampler(encoder.format, encoder.layout, encoder.sample_rate, encoder.frame_size or None)

@@ -132,7 +132,7 @@ def _video(container: InputContainer, track: VideoStream, line: Timeline, bounds
     rate = _frame_rate(track, line)
     if rate > bounds.max_frame_rate:
         raise Rejected(f"The clip has {rate:.0f} pictures a second. At most {bounds.max_frame_rate:g} can be used.")
-    rotation = first.rotation % 360
+    rotation = round(-first.rotation / 90) * 90 % 360  # libav counts counterclockwise
     sideways = rotation in (90, 270)
     return VideoTrack(
         index=track.index,
