@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,7 +36,7 @@ def open_sockets(port: int) -> list[str]:
     """Every family, and a connection to a port of this machine that listens."""
     families = {f.name: f for f in socket.AddressFamily}
     attempts: dict[str, Callable[[], object]] = {
-        name: (lambda f=family: socket.socket(f, socket.SOCK_STREAM)) for name, family in families.items()
+        name: partial(socket.socket, family, socket.SOCK_STREAM) for name, family in families.items()
     }
     attempts["AF_INET datagram"] = lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     attempts["pair"] = socket.socketpair
@@ -44,11 +45,11 @@ def open_sockets(port: int) -> list[str]:
 
 
 def open_files(paths: list[str]) -> list[str]:
-    return _worked({path: (lambda p=path: Path(p).read_bytes()) for path in paths})
+    return _worked({path: Path(path).read_bytes for path in paths})
 
 
 def write_files(paths: list[str], scratch: Path) -> list[str]:
-    attempts: dict[str, Callable[[], object]] = {path: (lambda p=path: Path(p).write_text("x")) for path in paths}
+    attempts: dict[str, Callable[[], object]] = {path: partial(Path(path).write_text, "x") for path in paths}
     attempts["symlink"] = lambda: (scratch / "link").symlink_to("/etc/passwd")
     attempts["hard link"] = lambda: os.link("/etc/passwd", scratch / "hard")
     attempts["device"] = lambda: os.mknod(scratch / "null", 0o020666, os.makedev(1, 3))
@@ -64,7 +65,7 @@ def start_programs() -> list[str]:
     return _worked(
         {
             "subprocess": lambda: subprocess.run(["/bin/true"], check=False),
-            "exec": lambda: os.execv("/bin/true", ["/bin/true"]),
+            "exec": lambda: os.execv("/bin/true", ["/bin/true"]),  # noqa: S606
             "fork": fork,
             "spawn": lambda: os.posix_spawn("/bin/true", ["/bin/true"], {}),
         }
@@ -248,5 +249,7 @@ def digest(source: BinaryIO, *, jumps: list[tuple[int, int]]) -> list[str]:
         source.seek(offset)
         parts.append(hashlib.sha256(source.read(length)).hexdigest())
     source.seek(0)
-    parts.append(hashlib.file_digest(source, "sha256").hexdigest())
-    return parts
+    whole = hashlib.sha256()
+    while piece := source.read(100_000):
+        whole.update(piece)
+    return [*parts, whole.hexdigest()]

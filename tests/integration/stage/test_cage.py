@@ -13,11 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from corpus import hostile
 
 from clipstream.common.errors import Outage, Transient
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.isolate import isolate
+from corpus import hostile
 
 
 async def test_no_network_of_any_family(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ async def test_no_program_is_started(tmp_path: Path) -> None:
 
 
 async def test_other_processes_are_out_of_reach(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "60"]) as victim:  # noqa: ASYNC220 - starts and is killed at once
+    with subprocess.Popen(["sleep", "60"]) as victim:
         try:
             assert await isolate(hostile.attack_processes, scratch=tmp_path, victim=victim.pid) == []
         finally:

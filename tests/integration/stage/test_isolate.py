@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from corpus import hostile
 
 from clipstream.common import errors
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.store.objects import ObjectInfo
+from corpus import hostile
 
 KEY = ObjectKey("raw-uploads/one.mp4")
 

@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from pydantic import BaseModel, ConfigDict
 
+from clipstream.common.contracts.documents import Probe
 from clipstream.common.contracts.media import AudioTrack, MediaInfo, VideoTrack
 from clipstream.common.errors import Rejected
 from clipstream.common.media.color import PRIMARIES, RANGES, SPACES, TRANSFERS
@@ -37,20 +38,6 @@ class Bounds(BaseModel):
     max_tracks: int = 32
     max_frame_rate: float = 480.0
     min_present: float = 0.5
-
-
-class Probe(BaseModel):
-    """The content of `probe.json`: what every later stage wants to know without opening the file.
-
-    `keyframes` are presentation times of the shown picture's keyframes in ticks of `time_base` (numerator, denominator).
-    `present` is the share of the samples that the file holds: below 1 it was cut off and plays that far."""
-
-    model_config = ConfigDict(frozen=True)
-    media: MediaInfo
-    keyframes: tuple[int, ...] = ()
-    time_base: tuple[int, int] = (1, 1)
-    start_s: float = 0.0
-    present: float = 1.0
 
 
 def probe(media: BinaryIO, *, bounds: Bounds) -> Probe:
@@ -145,7 +132,7 @@ def _video(container: InputContainer, track: VideoStream, line: Timeline, bounds
     rate = _frame_rate(track, line)
     if rate > bounds.max_frame_rate:
         raise Rejected(f"The clip has {rate:.0f} pictures a second. At most {bounds.max_frame_rate:g} can be used.")
-    rotation = first.rotation % 360
+    rotation = round(-first.rotation / 90) * 90 % 360  # libav counts counterclockwise
     sideways = rotation in (90, 270)
     return VideoTrack(
         index=track.index,

@@ -67,7 +67,8 @@ def from_index(container: InputContainer, track: Track, size: int) -> Timeline |
     shift = _first_shift(container, track)
     times = [entry.timestamp + shift for entry in whole]
     keyframes = [entry.timestamp + shift for entry in whole if entry.is_keyframe]
-    return _timeline(track.time_base, times, keyframes, last=None, present=len(whole) / len(entries))
+    only = track.duration if len(entries) == 1 else None
+    return _timeline(track.time_base, times, keyframes, last=only, present=len(whole) / len(entries))
 
 
 def by_reading(container: InputContainer, wanted: Sequence[Track]) -> dict[int, Timeline]:

@@ -116,7 +116,7 @@ def _check_picture(track: VideoStream, limits: OpenLimits) -> None:
         )
     width, height = track.codec_context.width, track.codec_context.height
     if not width or not height:
-        raise Rejected("The size of the picture cannot be read: the file is damaged, or the picture is larger than 8K.")
+        raise Rejected("The picture is larger than 8K, or its size cannot be read.")
     if width * height > limits.max_pixels:
         most = f"{limits.max_pixels / 1_000_000:.0f} megapixels (8K)"
         raise Rejected(f"The picture is too large: {width} × {height} pixels. At most {most} can be used.")

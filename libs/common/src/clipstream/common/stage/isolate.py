@@ -73,6 +73,8 @@ async def isolate(
             ) from error
         except _Gone as error:
             raise _failed(child, call, await _last_words(child, limits)) from error
+        except _Nonsense as error:
+            raise _failed(child, call, "broke the protocol and was stopped") from error
         except _Raised as error:
             if error.out_of_memory:
                 raise _failed(child, call, f"needed more than {_size(limits.memory_bytes)} of memory") from error
@@ -105,7 +107,11 @@ def _job(call: Call[T], scratch: Path, source_size: int | None, limits: Limits) 
 
 
 class _Gone(Exception):
-    """The child ended, or spoke nonsense, before it had an answer."""
+    """The child ended before it had an answer."""
+
+
+class _Nonsense(Exception):
+    """The child said something that no honest child says."""
 
 
 class _Raised(Exception):
@@ -118,7 +124,7 @@ class _Raised(Exception):
             self.out_of_memory = bool(self.described["memory"])
             error_from(self.described)
         except (ValueError, TypeError, KeyError) as error:
-            raise _Gone from error
+            raise _Nonsense from error
 
 
 @dataclass
@@ -212,7 +218,7 @@ async def _answer(child: _Child, job: bytes, read: ReadRange | None, progress: C
             elif kind is Kind.RESULT:
                 return payload
             else:
-                raise _Raised(payload) if kind is Kind.ERROR else _Gone
+                raise _Raised(payload) if kind is Kind.ERROR else _Nonsense
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise _Gone from error
 
@@ -222,10 +228,10 @@ async def _frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes]:
     try:
         kind = Kind(tag)
     except ValueError as error:
-        raise _Gone from error
+        raise _Nonsense from error
     most = LARGEST.get(kind, 0)
     if length > most or (kind in EXACT and length != most):
-        raise _Gone
+        raise _Nonsense
     return kind, await reader.readexactly(length)
 
 
@@ -243,7 +249,7 @@ async def _last_words(child: _Child, limits: Limits) -> str:
         async with asyncio.timeout(2):
             code = await child.process.wait()
     except TimeoutError:
-        return "broke the protocol and was stopped"
+        return "closed its channel without a result"
     if code >= 0:
         return f"ended without a result (exit status {code})"
     name = signal.Signals(-code).name
