@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from clipstream.transcode.segments import Segment
 
@@ -17,7 +18,7 @@ class Track:
 
     name: str
     codec: str
-    init_file: str
+    init_file: Path
     segments: tuple[Segment, ...]
     width: int = 0
     height: int = 0
@@ -37,10 +38,10 @@ def media_playlist(track: Track, prefix: str) -> str:
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        f'#EXT-X-MAP:URI="{prefix}{track.init_file}"',
+        f'#EXT-X-MAP:URI="{prefix}{track.init_file.name}"',
     ]
     for segment in track.segments:
-        lines += [f"#EXTINF:{segment.duration_s:.6f},", prefix + segment.file]
+        lines += [f"#EXTINF:{segment.duration_s:.6f},", prefix + segment.file.name]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 

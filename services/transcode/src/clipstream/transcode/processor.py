@@ -26,7 +26,7 @@ from clipstream.transcode.tracks import PictureTrack, SoundTrack, start_of
 DAMAGED_SHARE = 0.5
 """A clip of which more than this cannot be decoded cleanly is not worth playing."""
 
-THUMBNAIL = "thumbnail.jpg"
+THUMBNAIL = Path("thumbnail.jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,19 @@ class Package:
 
     videos: tuple[Track, ...]
     audio: Track | None
-    thumbnail_file: str
+    thumbnail_file: Path
     duration_s: float
     pictures: int
     damaged: int
 
 
-def transcode(source: BinaryIO, *, into: Path, recipe: Recipe, progress: Callable[[float], None]) -> Package:
+def transcode(source: BinaryIO, *, scratch: Path, recipe: Recipe, progress: Callable[[float], None]) -> Package:
     """Encode the clip in `source` by `recipe`. Raises `Permanent` where there is nothing that can be played."""
     with open_media(source) as container:
         with ExitStack() as lanes:
-            job = _Job(container, recipe, into, lanes, progress)
+            job = _Job(container, recipe, scratch, lanes, progress)
             job.run()
-        return job.package(into)
+        return job.package(scratch)
 
 
 class _Job:

@@ -16,9 +16,9 @@ _CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One media segment: its file's name, exact length and size."""
+    """One media segment: its file in the given directory, exact length and size."""
 
-    file: str
+    file: Path
     duration_s: float
     size_bytes: int
 
@@ -41,7 +41,7 @@ class SegmentWriter:
         self._body = bytearray()
         self._body_duration, self._body_index = Fraction(0), 0
         self.codec = ""
-        self.init_file = f"{name}-init.mp4"
+        self.init_file = Path(f"{name}-init.mp4")
         self.segments: list[Segment] = []
 
     @property
@@ -96,7 +96,7 @@ class SegmentWriter:
         self._body_duration += Fraction(duration, self._timescale)
 
     def _write_segment(self) -> None:
-        file = f"{self._name}-{len(self.segments):05d}.m4s"
+        file = Path(f"{self._name}-{len(self.segments):05d}.m4s")
         (self._directory / file).write_bytes(self._body)
         self.segments.append(Segment(file, float(self._body_duration), len(self._body)))
         self._body.clear()
