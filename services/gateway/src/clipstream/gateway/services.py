@@ -1,0 +1,48 @@
+"""What handlers work with, put together once in app.py and handed to them with every call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from asyncpg import Pool
+
+from clipstream.common.bus.port import Bus
+from clipstream.common.store.objects import ObjectStore
+from clipstream.common.store.presign import UploadSigner
+from clipstream.gateway.auth import AccessTokens, Logins
+from clipstream.gateway.estimates import Estimates
+from clipstream.gateway.feed import Feed
+from clipstream.gateway.projector import Projector
+from clipstream.gateway.search import SearchClient
+from clipstream.gateway.settings import Settings
+from clipstream.gateway.signing import MediaSigner
+
+
+@dataclass
+class Services:
+    """The gateway's parts. One instance per process."""
+
+    settings: Settings
+    pool: Pool
+    store: ObjectStore
+    bus: Bus
+    access_tokens: AccessTokens
+    logins: Logins
+    media: MediaSigner
+    uploads: UploadSigner
+    projector: Projector
+    feed: Feed
+    estimates: Estimates
+    search: SearchClient
+    started_at: float = field(default_factory=time.monotonic)
+    streaming: set[asyncio.Task[object]] = field(default_factory=set)
+
+    def api_url(self, path: str) -> str:
+        """A path as clients see it: absolute where the operator told the public address."""
+        return f"{(self.settings.public_api_url or '').rstrip('/')}{path}"
+
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
