@@ -73,7 +73,13 @@ class ObjectStore(Protocol):
         ...
 
     async def put_file(
-        self, key: ObjectKey, path: Path, *, content_type: str, metadata: Mapping[str, str] | None = None
+        self,
+        key: ObjectKey,
+        path: Path,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> ObjectInfo:
         """Store a local file, in parts where it is large; memory stays bounded. Nothing is visible before it is complete."""
         ...
@@ -85,8 +91,10 @@ class ObjectStore(Protocol):
         *,
         content_type: str,
         metadata: Mapping[str, str] | None = None,
+        if_absent: bool = False,
     ) -> ObjectInfo:
-        """Store what arrives, in parts; memory stays bounded. Nothing is visible before it is complete."""
+        """Store what arrives, in parts; memory stays bounded. Nothing is visible before it is complete. An error that
+        `body` raises is raised on, and nothing is stored."""
         ...
 
     async def delete(self, key: ObjectKey) -> None:

@@ -1,0 +1,28 @@
+"""Every implementation of a port, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from clipstream.common.store import ObjectStore
+from contract.stores import Opened, open_on_disk, open_on_s3
+from fixtures.minio import S3Server
+
+
+@pytest.fixture(params=["disk", "s3"])
+async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
+    if request.param == "disk":
+        async with open_on_disk(tmp_path / "storage") as disk:
+            yield disk
+    else:
+        server: S3Server = request.getfixturevalue("s3_server")
+        async with open_on_s3(server) as s3:
+            yield s3
+
+
+@pytest.fixture
+def store(opened: Opened) -> ObjectStore:
+    return opened.store
