@@ -68,7 +68,14 @@ async def create_video(
 
 
 async def announce(
-    connection: Connection, projector: Projector, stored: ObjectInfo, *, video_id: UUID, stream_id: UUID, bucket: str, by: Announcer
+    connection: Connection,
+    projector: Projector,
+    stored: ObjectInfo,
+    *,
+    video_id: UUID,
+    stream_id: UUID,
+    bucket: str,
+    by: Announcer,
 ) -> bool:
     """The original is there. Whoever says so, and however often: one event. False where it was said before."""
     event = UploadCompleted(

@@ -4,7 +4,6 @@ that no clip waits for work that will never be done."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 from uuid import UUID, uuid5
 
 import structlog
@@ -50,7 +49,7 @@ class DeadLetters:
                     headers={name: str(value).replace("\0", "") for name, value in letter.headers.items()},
                 )
                 if envelope is not None and letter.queue in STAGES:
-                    await outbox.add(connection, _failure(letter, envelope, cast(Stage, letter.queue)))
+                    await outbox.add(connection, _failure(letter, envelope, letter.queue))
         log.error("dead_letter_stored", queue=letter.queue, reason=letter.reason, error=letter.error)
 
 

@@ -18,7 +18,7 @@ from asyncpg import Pool
 
 from clipstream.common.contracts.events import ClipProgress
 from clipstream.common.db.errors import map_database_errors
-from clipstream.common.errors import Outage
+from clipstream.common.errors import Transient
 from clipstream.gateway.repository import videos
 
 POLL_S = 1.0
@@ -106,7 +106,7 @@ class Feed:
                 continue
             try:
                 await self._poll()
-            except Outage as error:
+            except Transient as error:
                 log.warning("feed_poll_failed", reason=str(error))
 
     async def _poll(self) -> None:

@@ -11,7 +11,11 @@ from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
 def _printable(text: str) -> str:
     """One line without control characters: no NUL for PostgreSQL, no line breaks for headers and logs, no bidi tricks."""
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068" for character in text):
+    if any(
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        or character in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+        for character in text
+    ):
         raise ValueError("must not contain control characters")
     return text
 
@@ -29,12 +33,18 @@ def _plausible(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printable)]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printable)
+]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_readable)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_printable)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-MediaType = Annotated[str, StringConstraints(pattern=r"^((video|audio)/[A-Za-z0-9.+-]{1,60}|application/octet-stream)$")]
+MediaType = Annotated[
+    str, StringConstraints(pattern=r"^((video|audio)/[A-Za-z0-9.+-]{1,60}|application/octet-stream)$")
+]
 Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]

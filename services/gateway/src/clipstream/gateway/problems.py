@@ -37,7 +37,7 @@ class Problem(Exception):
         self.more = more
 
     def response(self) -> web.Response:
-        body = ErrorBody(error=self.error, details=self.details or None, **self.more)  # type: ignore[arg-type]  # extra fields
+        body = ErrorBody(error=self.error, details=self.details or None, **self.more)
         return web.Response(
             status=self.status,
             body=body.model_dump_json(exclude_none=True).encode(),
@@ -60,7 +60,9 @@ def unavailable(error: str = "Service unavailable", reason: str | None = None) -
 
 def describe(error: ValidationError, where: str = "") -> list[str]:
     """What is wrong with the input, field by field. Never repeats the input itself: it may hold a secret."""
-    return [_sentence(fault["type"], (where, *fault["loc"]), fault["msg"]) for fault in error.errors(include_input=False)][:20]
+    return [
+        _sentence(fault["type"], (where, *fault["loc"]), fault["msg"]) for fault in error.errors(include_input=False)
+    ][:20]
 
 
 def _sentence(kind: str, location: tuple[str | int, ...], message: str) -> str:

@@ -16,7 +16,7 @@ from asyncpg import Pool
 from clipstream.common.bus.port import Bus
 from clipstream.common.contracts.events import ClipProgress
 from clipstream.common.db.errors import map_database_errors
-from clipstream.common.errors import Outage
+from clipstream.common.errors import Transient
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.repository import stages
 from clipstream.gateway.repository.stages import Heard
@@ -56,7 +56,7 @@ class Progress:
             await asyncio.sleep(FLUSH_S)
             try:
                 await self.flush()
-            except Outage as error:
+            except Transient as error:
                 self._listening_since = time.monotonic()  # heartbeats are late through our fault; judge nobody yet
                 log.warning("heartbeats_not_written", reason=str(error))
 

@@ -44,9 +44,8 @@ class Projector:
 
     async def handle(self, envelope: Envelope) -> None:
         with map_database_errors():
-            async with self._pool.acquire() as connection:
-                async with connection.transaction():
-                    clip = await self.take(connection, envelope)
+            async with self._pool.acquire() as connection, connection.transaction():
+                clip = await self.take(connection, envelope)
         if clip is not None:
             self.tell(clip.id, clip.stream_id)
 

@@ -23,13 +23,13 @@ A = TypeVar("A", bound=_Answer)
 
 
 class SpeechHit(_Answer):
-    """Somebody said it here. `marked` is the text with what was found marked."""
+    """Somebody said it here. `marked` is the text cut into runs; odd ones are the words that were found."""
 
     video_id: UUID
     start_s: float
     end_s: float
     text: str
-    marked: str
+    marked: list[str]
 
 
 class SpeechHits(_Answer):
@@ -60,7 +60,9 @@ class SearchClient:
 
     async def similar(self, video_id: UUID, stream_ids: Sequence[UUID], *, limit: int) -> SimilarVideos:
         question = {"video_id": str(video_id), "stream_ids": [str(s) for s in stream_ids], "limit": limit}
-        return _read(SimilarVideos, await self._ask("/query/similar", question))
+        """None similar where the video's pictures are not in the index."""
+        raw = await self._ask("/query/similar", question, missing=b'{"videos": []}')
+        return _read(SimilarVideos, raw)
 
     async def healthy(self) -> bool:
         """Whether the service says it and its vector engine can work."""
@@ -72,7 +74,7 @@ class SearchClient:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def _ask(self, path: str, question: dict[str, object]) -> bytes:
+    async def _ask(self, path: str, question: dict[str, object], *, missing: bytes | None = None) -> bytes:
         if self._url is None or self._token is None:
             raise Outage("No search service is configured: set SEARCH_URL and INTERNAL_TOKEN.")
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
@@ -81,6 +83,8 @@ class SearchClient:
                 asyncio.timeout(PATIENCE_S),
                 self._session.post(self._url + path, json=question, headers=headers) as answer,
             ):
+                if answer.status == 404 and missing is not None:
+                    return missing
                 if answer.status != 200:
                     raise Outage(f"The search service answered {answer.status}.")
                 return await answer.read()

@@ -10,6 +10,7 @@ from aiohttp import web
 from asyncpg import Pool
 
 from clipstream.common.bus.port import Bus
+from clipstream.common.db.outbox import Relay
 from clipstream.common.store.objects import ObjectStore
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.auth import AccessTokens, Logins
@@ -34,15 +35,18 @@ class Services:
     media: MediaSigner
     uploads: UploadSigner
     projector: Projector
+    relay: Relay
     feed: Feed
     estimates: Estimates
     search: SearchClient
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 
-    def api_url(self, path: str) -> str:
-        """A path as clients see it: absolute where the operator told the public address."""
-        return f"{(self.settings.public_api_url or '').rstrip('/')}{path}"
+    def api_url(self, request: web.Request, path: str) -> str:
+        """A path as the client sees it: at the address the operator told, else the one the client used."""
+        base = self.settings.public_api_url or str(request.url.origin())
+        return f"{base.rstrip('/')}{path}"
 
 
+DOCUMENT: web.AppKey[bytes] = web.AppKey("document", bytes)
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -32,7 +32,8 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
     stale_after: timedelta = Field(default=timedelta(seconds=60), description="silence of a running stage")
     queued_after: timedelta = Field(default=timedelta(minutes=10), description="silence of a queued stage")
     retrying_after: timedelta = Field(
-        default=timedelta(minutes=45), description="silence of a stage that waits for its next try; longer than the longest wait"
+        default=timedelta(minutes=45),
+        description="silence of a stage that waits for its next try; longer than the longest wait",
     )
     announce_after: timedelta = Field(default=timedelta(seconds=30), description="age of an upload nobody announced")
     abandon_after: timedelta = Field(default=timedelta(hours=24), description="age of an upload that never came")
@@ -44,7 +45,9 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
-            raise ValueError(f"SECRET_KEY must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32")
+            raise ValueError(
+                f"SECRET_KEY must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32"
+            )
         return value
 
     @model_validator(mode="after")

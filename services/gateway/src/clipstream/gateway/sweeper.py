@@ -18,9 +18,9 @@ from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipFailed
 from clipstream.common.contracts.ids import EventId, StreamId, VideoId, derived_event_id
 from clipstream.common.contracts.keys import ObjectKey
-from clipstream.common.db import outbox
+from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
-from clipstream.common.errors import ClipstreamError, NotFound, Outage
+from clipstream.common.errors import ClipstreamError, NotFound, Transient
 from clipstream.common.store.objects import ObjectStore
 from clipstream.gateway import commands
 from clipstream.gateway.progress import Progress
@@ -59,7 +59,7 @@ class Sweeper:
                 if loop.time() >= clean_at:
                     clean_at = loop.time() + CLEAN_EVERY.total_seconds()
                     await self.clean()
-            except Outage as error:
+            except Transient as error:
                 log.warning("sweep_interrupted", reason=str(error))
 
     async def sweep(self) -> None:
@@ -74,6 +74,7 @@ class Sweeper:
         """Forget what can no longer matter."""
         with map_database_errors():
             await tokens.forget_expired(self._pool)
+            await inbox.forget_old(self._pool)
 
     async def revive_stages(self) -> int:
         """Give silent stages their event again; how many were silent."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
 from clipstream.gateway.fields import FileName, MediaType, Moment, Sha256, Title
@@ -17,6 +18,7 @@ from clipstream.gateway.problems import Problem, describe
 from clipstream.gateway.routes.api import Body
 
 CHUNK = 1 << 20
+_BROKEN = (ValueError, AssertionError, HttpProcessingError, web.HTTPException)
 CHUNK_PATIENCE_S = 60
 FORM_OVERHEAD = 64 << 10  # boundaries, headers and the small fields around the file
 FIELD_LIMIT = 4096
@@ -129,8 +131,12 @@ async def bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[byt
 
 
 async def part_chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(CHUNK):
-        yield bytes(chunk)
+    """The bytes of one part. aiohttp tells a broken form by many kinds of errors."""
+    try:
+        while chunk := await part.read_chunk(CHUNK):
+            yield bytes(chunk)
+    except _BROKEN as error:
+        raise invalid("the form cannot be read") from error
 
 
 class Form:
@@ -160,7 +166,7 @@ class Form:
                 await self._take_text(part)
         except TimeoutError as error:
             raise Problem(408, "Request timed out") from error
-        except (ValueError, AssertionError, web.HTTPException) as error:
+        except _BROKEN as error:
             raise invalid("the form cannot be read") from error
 
     async def _take_text(self, part: BodyPartReader) -> None:

@@ -32,7 +32,9 @@ class Video(BaseModel):
     stream_id: UUID
     title: str
     duration: float | None
-    processing_index: int = Field(description="1 duplicate detection, 2 transcoding, 3 speech to text, 4 AI analysis, 0 complete, -1 duplicate")
+    processing_index: int = Field(
+        description="1 duplicate detection, 2 transcoding, 3 speech to text, 4 AI analysis, 0 complete, -1 duplicate"
+    )
     status: Status
     uploaded_at: datetime
     uploaded_by: Person

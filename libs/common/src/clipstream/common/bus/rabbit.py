@@ -158,7 +158,7 @@ class RabbitBus:
             return False
         if not self._count_is_true:
             return True
-        return all([await self._broker_counts(queue) for queue in self._consumers])
+        return all([await self.served(queue) for queue in self._consumers])
 
     async def drain(self, timeout: timedelta) -> None:
         if self._self_check is not None:
@@ -220,7 +220,7 @@ class RabbitBus:
         while True:
             await asyncio.sleep(self._patience.self_check.total_seconds())
             for queue, consumer in self._consumers.items():
-                if self._count_is_true and consumer.subscribed and not await self._broker_counts(queue):
+                if self._count_is_true and consumer.subscribed and not await self.served(queue):
                     log.error("consumer_missing", queue=queue)
                     await consumer.resubscribe()
                     await self._judge_count(queue, consumer)
@@ -231,12 +231,12 @@ class RabbitBus:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.self_check.total_seconds()):
                 await consumer.wait_subscribed()
-            self._count_is_true = await self._broker_counts(queue)
+            self._count_is_true = await self.served(queue)
             if not self._count_is_true:
                 log.warning("consumer_count_untrusted", queue=queue)
 
-    async def _broker_counts(self, queue: str) -> bool:
-        """Whether the broker says that the queue has a consumer; asked on a fresh channel, nothing is cached."""
+    async def served(self, queue: str) -> bool:
+        """Asked on a fresh channel: what the client caches is not to be believed."""
         try:
             async with asyncio.timeout(10):
                 channel = await self._consuming.channel()

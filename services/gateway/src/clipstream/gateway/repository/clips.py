@@ -18,15 +18,15 @@ _FACTS = ("media", "playback", "transcript", "embedding", "duplicate")
 _LOCK = """
 SELECT id, stream_id, status, processing_index, error, failed_stage, duration_s, rejection, uploaded_at, playable_at, ready_at,
        media::text, playback::text, transcript::text, embedding::text, duplicate::text
-FROM gateway.videos WHERE id = $1 FOR UPDATE
+FROM videos WHERE id = $1 FOR UPDATE
 """
 
 _STAGES = """
-SELECT stage, state, attempts, error, trigger::text, done_at, failed_at FROM gateway.stages WHERE video_id = $1
+SELECT stage, state, attempts, error, trigger::text, done_at, failed_at FROM stages WHERE video_id = $1
 """
 
 _SAVE = """
-UPDATE gateway.videos
+UPDATE videos
 SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_s = $6, rejection = $7, uploaded_at = $8,
     playable_at = $9, ready_at = $10, media = $11::text::jsonb, playback = $12::text::jsonb, transcript = $13::text::jsonb,
     embedding = $14::text::jsonb, duplicate = $15::text::jsonb, changed_at = now(), revision = revision + 1
@@ -36,7 +36,7 @@ RETURNING revision
 
 # A stage that has just got its trigger waits from now on; one that has ended is watched no longer.
 _SAVE_STAGE = """
-UPDATE gateway.stages
+UPDATE stages
 SET state = $3, attempts = $4, error = $5, trigger = $6::text::jsonb, done_at = $7, failed_at = $8,
     progress = CASE WHEN $3 = 'done' THEN 1 ELSE progress END,
     queued_at = CASE WHEN $6::text IS NOT NULL THEN coalesce(queued_at, now()) END,
@@ -46,15 +46,15 @@ WHERE video_id = $1 AND stage = $2
 """
 
 _MATCH = """
-INSERT INTO gateway.matches (video_id, other_id, kind, similarity)
-SELECT $1, id, 'duplicate', $3 FROM gateway.videos WHERE id = $2
+INSERT INTO matches (video_id, other_id, kind, similarity)
+SELECT $1, id, 'duplicate', $3 FROM videos WHERE id = $2
 ON CONFLICT DO NOTHING
 """
 
 
 async def create_stages(connection: Connection, video_id: UUID) -> None:
     await connection.executemany(
-        "INSERT INTO gateway.stages (video_id, stage) VALUES ($1, $2)", [(video_id, stage) for stage in STAGES]
+        "INSERT INTO stages (video_id, stage) VALUES ($1, $2)", [(video_id, stage) for stage in STAGES]
     )
 
 
@@ -64,8 +64,8 @@ async def lock(connection: Connection, video_id: UUID) -> Clip | None:
     if row is None:
         return None
     stages = {stage["stage"]: _stage(stage) for stage in await connection.fetch(_STAGES, video_id)}
-    facts = {name: _loads(row[name]) for name in _FACTS}
-    plain = {name: row[name] for name in row.keys() if name not in (*_FACTS, "id", "stream_id")}  # noqa: SIM118 - a Record
+    facts: dict[str, Any] = {name: _loads(row[name]) for name in _FACTS}
+    plain: dict[str, Any] = {name: row[name] for name in row.keys() if name not in (*_FACTS, "id", "stream_id")}  # noqa: SIM118 - a Record
     return Clip(id=VideoId(row["id"]), stream_id=StreamId(row["stream_id"]), stages=stages, **facts, **plain)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from asyncpg import Connection
 
 _ADD = """
-INSERT INTO gateway.dead_letters (id, queue, reason, event_id, video_id, body, headers)
+INSERT INTO dead_letters (id, queue, reason, event_id, video_id, body, headers)
 VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb)
 ON CONFLICT (id) DO NOTHING
 """

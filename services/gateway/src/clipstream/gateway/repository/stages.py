@@ -15,7 +15,7 @@ from clipstream.common.contracts.events import Stage
 
 # Heartbeats are written with this server's clock, whatever the workers' clocks say. A finished stage stays finished.
 _HEARD = """
-UPDATE gateway.stages AS s
+UPDATE stages AS s
 SET state = CASE WHEN h.state = 'retrying' THEN 'queued' ELSE 'running' END,
     progress = CASE WHEN h.state = 'running' THEN greatest(s.progress, h.fraction) ELSE 0 END,
     attempts = greatest(s.attempts, h.attempt),
@@ -32,14 +32,14 @@ WHERE s.video_id = h.video_id AND s.stage = h.stage AND s.state IN ('queued', 'r
 _SILENT = """
 SELECT s.video_id, s.stage, s.state, s.attempts, s.trigger::text, s.sweeps, s.error, s.lease_until, v.stream_id,
        s.queued_at < now() - $2::interval AS too_old
-FROM gateway.stages s JOIN gateway.videos v ON v.id = s.video_id
+FROM stages s JOIN videos v ON v.id = s.video_id
 WHERE s.state IN ('queued', 'running') AND s.lease_until < now() AND s.trigger IS NOT NULL
 ORDER BY s.lease_until LIMIT $1
 FOR UPDATE OF s SKIP LOCKED
 """
 
 _RESENT = """
-UPDATE gateway.stages
+UPDATE stages
 SET state = 'queued', attempts = $3, sweeps = sweeps + 1, lease_until = now() + $4::interval, progress = 0
 WHERE video_id = $1 AND stage = $2
 """
@@ -47,7 +47,7 @@ WHERE video_id = $1 AND stage = $2
 _OF_VIDEO = """
 SELECT stage, state, progress, attempts, error, queued_at, started_at, coalesce(done_at, failed_at) AS finished_at,
        heartbeat_at
-FROM gateway.stages WHERE video_id = ANY($1::uuid[]) ORDER BY video_id
+FROM stages WHERE video_id = ANY($1::uuid[]) ORDER BY video_id
 """
 
 # How long a stage lately took, as seconds and as a share of the clip's length: the middle of the last fifty.
@@ -57,7 +57,7 @@ SELECT stage, percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS seconds,
 FROM (
     SELECT s.stage, extract(epoch FROM s.done_at - s.started_at)::float8 AS took, v.duration_s,
            row_number() OVER (PARTITION BY s.stage ORDER BY s.done_at DESC) AS age
-    FROM gateway.stages s JOIN gateway.videos v ON v.id = s.video_id
+    FROM stages s JOIN videos v ON v.id = s.video_id
     WHERE s.done_at > now() - interval '7 days' AND s.started_at < s.done_at AND v.duration_s > 0
 ) AS recent
 WHERE age <= 50 GROUP BY stage

@@ -9,19 +9,19 @@ from uuid import UUID
 from asyncpg import Connection
 
 _ADD = """
-INSERT INTO gateway.refresh_tokens (hash, family, user_id, expires_at) VALUES ($1, $2, $3, now() + $4::interval)
+INSERT INTO refresh_tokens (hash, family, user_id, expires_at) VALUES ($1, $2, $3, now() + $4::interval)
 """
 
 # One statement, so exactly one of several equal requests wins.
 _USE = """
-UPDATE gateway.refresh_tokens SET used_at = now()
+UPDATE refresh_tokens SET used_at = now()
 WHERE hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > now()
 RETURNING family, user_id
 """
 
 _REVOKE_FAMILY_OF = """
-UPDATE gateway.refresh_tokens SET revoked_at = now()
-WHERE revoked_at IS NULL AND family = (SELECT family FROM gateway.refresh_tokens WHERE hash = $1)
+UPDATE refresh_tokens SET revoked_at = now()
+WHERE revoked_at IS NULL AND family = (SELECT family FROM refresh_tokens WHERE hash = $1)
 """
 
 
@@ -47,4 +47,4 @@ async def revoke_family_of(connection: Connection, hashed: bytes) -> None:
 
 
 async def forget_expired(connection: Connection) -> None:
-    await connection.execute("DELETE FROM gateway.refresh_tokens WHERE expires_at < now() - interval '1 day'")
+    await connection.execute("DELETE FROM refresh_tokens WHERE expires_at < now() - interval '1 day'")

@@ -9,13 +9,13 @@ from uuid import UUID
 from asyncpg import Connection, Record
 
 _SIGN_IN = """
-INSERT INTO gateway.users (id, issuer, subject, name, email, avatar, site_admin) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO users (id, issuer, subject, name, email, avatar, site_admin) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (issuer, subject) DO UPDATE
 SET name = excluded.name, email = excluded.email, avatar = excluded.avatar, site_admin = excluded.site_admin
 RETURNING id, name, email, avatar, site_admin, created_at
 """
 
-_BY_ID = "SELECT id, name, email, avatar, site_admin, created_at FROM gateway.users WHERE id = $1"
+_BY_ID = "SELECT id, name, email, avatar, site_admin, created_at FROM users WHERE id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ async def by_id(connection: Connection, user_id: UUID) -> User | None:
 
 
 async def video_count(connection: Connection, user_id: UUID) -> int:
-    count: int = await connection.fetchval("SELECT count(*) FROM gateway.videos WHERE uploader_id = $1", user_id)
+    count: int = await connection.fetchval("SELECT count(*) FROM videos WHERE uploader_id = $1", user_id)
     return count
 
 

@@ -17,34 +17,34 @@ u.avatar AS uploader_avatar
 """
 
 _CREATE = """
-INSERT INTO gateway.videos (id, stream_id, uploader_id, title, filename, content_type, key, size_bytes, sha256, recorded_at,
+INSERT INTO videos (id, stream_id, uploader_id, title, filename, content_type, key, size_bytes, sha256, recorded_at,
                             look_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval)
 """
 
 _BY_ID = f"""
-SELECT {_COLUMNS} FROM gateway.videos v JOIN gateway.users u ON u.id = v.uploader_id WHERE v.id = ANY($1::uuid[])
+SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id WHERE v.id = ANY($1::uuid[])
 """  # noqa: S608 - only the constant above is put in
 
 _OF_STREAM = f"""
-SELECT {_COLUMNS} FROM gateway.videos v JOIN gateway.users u ON u.id = v.uploader_id
+SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id
 WHERE v.stream_id = $1 ORDER BY v.created_at DESC, v.id DESC LIMIT $2 OFFSET $3
 """  # noqa: S608 - only the constant above is put in
 
 # One look tells all that access needs: no row = no such video, no role = not yours.
 _ACCESS = """
-SELECT v.stream_id, v.uploader_id, m.role FROM gateway.videos v
-LEFT JOIN gateway.members m ON m.stream_id = v.stream_id AND m.user_id = $2
+SELECT v.stream_id, v.uploader_id, m.role FROM videos v
+LEFT JOIN members m ON m.stream_id = v.stream_id AND m.user_id = $2
 WHERE v.id = $1
 """
 
 _UNANNOUNCED = """
-SELECT id, stream_id, key, size_bytes, created_at < now() - $2::interval AS abandoned FROM gateway.videos
+SELECT id, stream_id, key, size_bytes, created_at < now() - $2::interval AS abandoned FROM videos
 WHERE status = 'uploading' AND look_at <= now() ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
 _CHANGED = """
-SELECT id, stream_id, revision FROM gateway.videos
+SELECT id, stream_id, revision FROM videos
 WHERE changed_at > now() - $3::interval AND (id = ANY($1::uuid[]) OR stream_id = ANY($2::uuid[]))
 """
 
@@ -110,15 +110,15 @@ async def access(connection: Connection, video_id: UUID, user_id: UUID) -> Recor
 
 
 async def exists(connection: Connection, video_id: UUID) -> bool:
-    return bool(await connection.fetchval("SELECT true FROM gateway.videos WHERE id = $1", video_id))
+    return bool(await connection.fetchval("SELECT true FROM videos WHERE id = $1", video_id))
 
 
 async def set_size(connection: Connection, video_id: UUID, size_bytes: int) -> None:
-    await connection.execute("UPDATE gateway.videos SET size_bytes = $2 WHERE id = $1", video_id, size_bytes)
+    await connection.execute("UPDATE videos SET size_bytes = $2 WHERE id = $1", video_id, size_bytes)
 
 
 async def delete(connection: Connection, video_id: UUID) -> bool:
-    return bool(await connection.fetchval("DELETE FROM gateway.videos WHERE id = $1 RETURNING true", video_id))
+    return bool(await connection.fetchval("DELETE FROM videos WHERE id = $1 RETURNING true", video_id))
 
 
 async def unannounced(connection: Connection, limit: int, *, abandoned_after: timedelta) -> list[Waiting]:
@@ -127,7 +127,7 @@ async def unannounced(connection: Connection, limit: int, *, abandoned_after: ti
 
 async def look_again(connection: Connection, video_ids: Sequence[UUID], after: timedelta) -> None:
     await connection.execute(
-        "UPDATE gateway.videos SET look_at = now() + $2::interval WHERE id = ANY($1::uuid[])", list(video_ids), after
+        "UPDATE videos SET look_at = now() + $2::interval WHERE id = ANY($1::uuid[])", list(video_ids), after
     )
 
 
@@ -140,5 +140,5 @@ async def changed(
 
 async def describe(connection: Connection, video_id: UUID, *, title: str, recorded_at: datetime | None) -> None:
     await connection.execute(
-        "UPDATE gateway.videos SET title = $2, recorded_at = $3 WHERE id = $1", video_id, title, recorded_at
+        "UPDATE videos SET title = $2, recorded_at = $3 WHERE id = $1", video_id, title, recorded_at
     )

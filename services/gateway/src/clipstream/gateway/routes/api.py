@@ -170,7 +170,3 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 def _model(hint: Any) -> type[BaseModel] | None:
     """The pydantic model in `Model` or `Model | None`."""
     return next((part for part in _parts(hint) if isinstance(part, type) and issubclass(part, BaseModel)), None)
-
-
-
-

@@ -53,9 +53,7 @@ class AccountDetails(Account):
     total_likes: int
 
 
-@table.route(
-    "POST", "/auth/dev", access=Access.PUBLIC, invalid="Invalid login", errors={404: "Not found"}
-)
+@table.route("POST", "/auth/dev", access=Access.PUBLIC, invalid="Invalid login", errors={404: "Not found"})
 async def log_in_for_development(call: Call, body: DevLogin) -> SignedIn:
     """Sign in as a local user, by name alone (development only)"""
     if not call.services.settings.dev_login:
@@ -66,7 +64,11 @@ async def log_in_for_development(call: Call, body: DevLogin) -> SignedIn:
 
 
 @table.route(
-    "POST", "/auth/refresh", access=Access.PUBLIC, invalid="Invalid refresh request", errors={401: "Invalid refresh token"}
+    "POST",
+    "/auth/refresh",
+    access=Access.PUBLIC,
+    invalid="Invalid refresh request",
+    errors={401: "Invalid refresh token"},
 )
 async def refresh_login(call: Call, body: Refresh) -> Tokens:
     """Spend a refresh token for a new pair of tokens"""

@@ -103,9 +103,7 @@ async def _body(route: Route, model: type[M], request: web.Request) -> M | None:
         raise Problem(400, route.invalid, describe(error)) from error
 
 
-def _respond(
-    route: Route, request: web.Request, answer: BaseModel | web.StreamResponse | None
-) -> web.StreamResponse:
+def _respond(route: Route, request: web.Request, answer: BaseModel | web.StreamResponse | None) -> web.StreamResponse:
     if isinstance(answer, web.StreamResponse):
         return answer
     if answer is None:

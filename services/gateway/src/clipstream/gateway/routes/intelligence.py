@@ -63,9 +63,7 @@ class TranscriptQuery(Query):
     format: Literal["json", "vtt", "srt", "txt"] = "json"
 
 
-@table.route(
-    "GET", "/videos/{video_id}/duplicates", access=Access.VIEWER, errors={404: "Not a duplicate video"}
-)
+@table.route("GET", "/videos/{video_id}/duplicates", access=Access.VIEWER, errors={404: "Not a duplicate video"})
 async def get_duplicate(call: Call, path: VideoPath) -> Duplicate:
     """Which video this one is a copy of"""
     row = await _row(call, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +23,7 @@ _IMPLIED = {
     Access.ADMIN: "Admin access required",
 }
 
-Schemas = dict[tuple[type[BaseModel], JsonSchemaMode], dict[str, Any]]
+Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "info": {
             "title": "Clipstream",
             "version": VERSION,
-            "description": "A self-hosted home for a group's gameplay clips. Times are ISO 8601 UTC, positions in a clip are seconds.",
+            "description": "A home for a group's gameplay clips. Times are ISO 8601 UTC, positions in a clip are seconds.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": dict(sorted(paths.items())),
@@ -52,7 +52,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _models(route: Route) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
-    for model in (route.path_model, route.query_model, route.body_model, route.form_model):
+    for model in (route.body_model, route.form_model):
         if model is not None:
             yield model, "validation"
     for answer in (route.answer, *route.also.values()):
@@ -116,7 +116,9 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     texts = _refusals(route)
     for status, text in texts.items():
         answers.setdefault(status, {"description": text, **error})
-    named = {str(status): {"description": HTTPStatus(status).phrase, **answer} for status, answer in sorted(answers.items())}
+    named = {
+        str(status): {"description": HTTPStatus(status).phrase, **answer} for status, answer in sorted(answers.items())
+    }
     return named | {"default": {"description": "Any other refusal", **error}}
 
 

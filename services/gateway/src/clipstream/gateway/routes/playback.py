@@ -93,4 +93,4 @@ def _hls_url(call: Call, row: Record) -> str | None:
 
 
 def _media_url(call: Call, video_id: UUID, name: str) -> str:
-    return call.services.api_url(f"/media/{call.services.media.token(video_id)}/{video_id}/{name}")
+    return call.services.api_url(call.request, f"/media/{call.services.media.token(video_id)}/{video_id}/{name}")

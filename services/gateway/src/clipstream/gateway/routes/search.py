@@ -30,14 +30,14 @@ class SearchQuery(Query):
 
 
 class Found(BaseModel):
-    """A place in a video where it was said: `timestamp` is the second it begins. `marked` is the snippet with what was
-    found marked."""
+    """A place in a video where it was said: `timestamp` is the second it begins. `marked` is the snippet cut into
+    runs; odd ones are the words that were found."""
 
     id: UUID
     stream_id: UUID
     title: str
     snippet: str
-    marked: str
+    marked: list[str]
     timestamp: float
     end: float
     thumbnail_url: str

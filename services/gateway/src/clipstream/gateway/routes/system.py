@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable
 from typing import Literal
@@ -38,8 +37,8 @@ class PoolState(BaseModel):
 
 
 class Healthy(BaseModel):
-    """Everything the gateway needs is there. `ffmpeg` and `vectors` belong to other services: they are reported, and
-    are no reason to send clients elsewhere."""
+    """Everything the gateway needs is there. `ffmpeg` says whether a transcode worker consumes, `vectors` whether search
+    answers: they are reported, and are no reason to send clients elsewhere."""
 
     status: Literal["healthy"] = "healthy"
     database: Literal["connected"] = "connected"
@@ -66,10 +65,11 @@ async def greet(call: Call) -> Greeting:
 async def get_health(call: Call) -> Healthy | Reply:
     """Whether the gateway can do its work"""
     services = call.services
-    database, storage, broker, vectors = await asyncio.gather(
+    database, storage, broker, transcode, vectors = await asyncio.gather(
         _works(services.pool.fetchval("SELECT 1")),
         _works(services.store.check()),
         _works(services.bus.consumers_ok()),
+        _works(services.bus.served("transcode")),
         _works(services.search.healthy()),
     )
     problems = {
@@ -80,7 +80,7 @@ async def get_health(call: Call) -> Healthy | Reply:
     if issues := [name for name, works in problems.items() if not works]:
         return Reply(Unhealthy(issues=issues), status=503, headers={"Retry-After": "5"})
     return Healthy(
-        ffmpeg="ready" if services.transcoders_seen() else "unavailable",
+        ffmpeg="ready" if transcode else "unavailable",
         vectors="available" if vectors else "unavailable",
         uptime=in_words(time.monotonic() - services.started_at),
         pool=_pool(services),
@@ -98,7 +98,7 @@ async def _works(check: Awaitable[object]) -> bool:
     try:
         async with asyncio.timeout(CHECK_PATIENCE_S):
             return await check is not False
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it does not work
+    except Exception:
         return False
 
 

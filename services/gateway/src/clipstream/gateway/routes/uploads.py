@@ -45,13 +45,19 @@ _ETAG = re.compile(r"[^!#-~]")
 
 
 class Upload(BaseModel):
-    """One HTTP request that stores the file: send every header as it stands."""
+    """One HTTP request that stores the file: send every header as it stands. `expires_in` is in seconds."""
 
-    upload_url: str
+    url: str
     method: str
     headers: Mapping[str, str]
     key: str
     expires_in: int
+
+
+class FreshUpload(Upload):
+    """The same; `upload_url` is its `url`."""
+
+    upload_url: str
 
 
 class CreatedVideo(BaseModel):
@@ -105,18 +111,17 @@ async def create_video(call: Call, path: StreamPath, body: NewVideo | None) -> C
     if row is None:
         raise Problem(404, "Video not found")
     upload = await _presign(call, row)
-    return CreatedVideo(id=video_id, upload_url=upload.upload_url, upload=upload)
+    return CreatedVideo(id=video_id, upload_url=upload.url, upload=upload)
 
 
-@table.route(
-    "POST", "/videos/{video_id}/upload-url", access=Access.UPLOADER, errors={409: "Upload already complete"}
-)
-async def renew_upload(call: Call, path: VideoPath) -> Upload:
+@table.route("POST", "/videos/{video_id}/upload-url", access=Access.UPLOADER, errors={409: "Upload already complete"})
+async def renew_upload(call: Call, path: VideoPath) -> FreshUpload:
     """A fresh upload address for a file that has not arrived yet"""
     row = await _row(call, path)
     if row["status"] != "uploading":
         raise Problem(409, "Upload already complete")
-    return await _presign(call, row)
+    upload = await _presign(call, row)
+    return FreshUpload(upload_url=upload.url, **upload.model_dump())
 
 
 @table.route("POST", "/videos/{video_id}/complete", access=Access.UPLOADER, errors={409: "Upload not complete"})
@@ -134,7 +139,12 @@ async def complete_upload(call: Call, path: VideoPath) -> VideoState:
     DIRECT_ROUTE,
     access=Access.SIGNED,
     content=("text/plain",),
-    errors={400: "Invalid video file", 403: "Invalid upload address", 409: "Upload already complete", 413: "File too large"},
+    errors={
+        400: "Invalid video file",
+        403: "Invalid upload address",
+        409: "Upload already complete",
+        413: "File too large",
+    },
 )
 async def take_upload(call: Call) -> web.StreamResponse:
     """Store the file that a signed address allows (disk storage; S3 takes such uploads itself)"""
@@ -169,7 +179,7 @@ async def _presign(call: Call, row: Record) -> Upload:
         sha256=row["sha256"],
     )
     return Upload(
-        upload_url=signed.url,
+        url=signed.url,
         method=signed.method,
         headers=signed.headers,
         key=signed.key,
@@ -207,7 +217,7 @@ async def _announce(call: Call, row: Record, stored: ObjectInfo) -> None:
             by="client",
         )
     services.projector.tell(row["id"], row["stream_id"])
-    services.relay_now()
+    services.relay.wake()
 
 
 async def _receive_form(call: Call, stream_id: UUID) -> CreatedVideo:

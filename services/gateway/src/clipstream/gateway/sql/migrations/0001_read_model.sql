@@ -1,6 +1,6 @@
 -- What the gateway owns: people, streams, videos, and what the pipeline told about them.
 
-CREATE TABLE gateway.users (
+CREATE TABLE users (
     id          uuid PRIMARY KEY,
     issuer      text NOT NULL,
     subject     text NOT NULL,
@@ -12,42 +12,42 @@ CREATE TABLE gateway.users (
     UNIQUE (issuer, subject)
 );
 
-CREATE TABLE gateway.refresh_tokens (
+CREATE TABLE refresh_tokens (
     hash        bytea PRIMARY KEY,
     family      uuid NOT NULL,
-    user_id     uuid NOT NULL REFERENCES gateway.users ON DELETE CASCADE,
+    user_id     uuid NOT NULL REFERENCES users ON DELETE CASCADE,
     created_at  timestamptz NOT NULL DEFAULT now(),
     expires_at  timestamptz NOT NULL,
     used_at     timestamptz,
     revoked_at  timestamptz
 );
-CREATE INDEX refresh_tokens_family ON gateway.refresh_tokens (family);
-CREATE INDEX refresh_tokens_expiry ON gateway.refresh_tokens (expires_at);
+CREATE INDEX refresh_tokens_family ON refresh_tokens (family);
+CREATE INDEX refresh_tokens_expiry ON refresh_tokens (expires_at);
 
-CREATE TABLE gateway.streams (
+CREATE TABLE streams (
     id          uuid PRIMARY KEY,
     name        text NOT NULL,
     description text NOT NULL DEFAULT '',
-    owner_id    uuid NOT NULL REFERENCES gateway.users,
+    owner_id    uuid NOT NULL REFERENCES users,
     settings    jsonb NOT NULL DEFAULT '{}',
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 
-CREATE TABLE gateway.members (
-    stream_id   uuid NOT NULL REFERENCES gateway.streams ON DELETE CASCADE,
-    user_id     uuid NOT NULL REFERENCES gateway.users ON DELETE CASCADE,
+CREATE TABLE members (
+    stream_id   uuid NOT NULL REFERENCES streams ON DELETE CASCADE,
+    user_id     uuid NOT NULL REFERENCES users ON DELETE CASCADE,
     role        text NOT NULL CHECK (role IN ('admin', 'creator', 'viewer')),
     joined_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (stream_id, user_id)
 );
-CREATE INDEX members_user ON gateway.members (user_id);
+CREATE INDEX members_user ON members (user_id);
 
 -- One row per clip. `media`, `playback`, `transcript`, `embedding`, `duplicate` and `rejection` hold what a stage told;
 -- status, processing_index, error and the times are derived from them and from the stage rows, whatever the order.
-CREATE TABLE gateway.videos (
+CREATE TABLE videos (
     id               uuid PRIMARY KEY,
-    stream_id        uuid NOT NULL REFERENCES gateway.streams,
-    uploader_id      uuid NOT NULL REFERENCES gateway.users,
+    stream_id        uuid NOT NULL REFERENCES streams,
+    uploader_id      uuid NOT NULL REFERENCES users,
     title            text NOT NULL,
     filename         text NOT NULL,
     content_type     text NOT NULL,
@@ -75,16 +75,16 @@ CREATE TABLE gateway.videos (
     revision         bigint NOT NULL DEFAULT 0,
     look_at          timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON COLUMN gateway.videos.look_at IS 'when the sweeper next looks whether an upload that nobody announced is there';
-CREATE INDEX videos_stream ON gateway.videos (stream_id, created_at DESC, id DESC);
-CREATE INDEX videos_uploader ON gateway.videos (uploader_id);
-CREATE INDEX videos_changed ON gateway.videos (changed_at);
-CREATE INDEX videos_uploading ON gateway.videos (look_at) WHERE status = 'uploading';
+COMMENT ON COLUMN videos.look_at IS 'when the sweeper next looks whether an upload that nobody announced is there';
+CREATE INDEX videos_stream ON videos (stream_id, created_at DESC, id DESC);
+CREATE INDEX videos_uploader ON videos (uploader_id);
+CREATE INDEX videos_changed ON videos (changed_at);
+CREATE INDEX videos_uploading ON videos (look_at) WHERE status = 'uploading';
 
 -- One row per clip and stage, made with the clip. `lease_until` is when silence becomes suspicious, by this server's
 -- clock; `trigger` is the event that the stage works on, as it stands on the wire.
-CREATE TABLE gateway.stages (
-    video_id     uuid NOT NULL REFERENCES gateway.videos ON DELETE CASCADE,
+CREATE TABLE stages (
+    video_id     uuid NOT NULL REFERENCES videos ON DELETE CASCADE,
     stage        text NOT NULL,
     state        text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'done', 'failed', 'skipped')),
     progress     real NOT NULL DEFAULT 0,
@@ -100,28 +100,28 @@ CREATE TABLE gateway.stages (
     sweeps       integer NOT NULL DEFAULT 0,
     PRIMARY KEY (video_id, stage)
 );
-CREATE INDEX stages_lease ON gateway.stages (lease_until) WHERE state IN ('queued', 'running');
-CREATE INDEX stages_recent ON gateway.stages (stage, done_at DESC) WHERE done_at IS NOT NULL;
+CREATE INDEX stages_lease ON stages (lease_until) WHERE state IN ('queued', 'running');
+CREATE INDEX stages_recent ON stages (stage, done_at DESC) WHERE done_at IS NOT NULL;
 
-CREATE TABLE gateway.matches (
-    video_id    uuid NOT NULL REFERENCES gateway.videos ON DELETE CASCADE,
-    other_id    uuid NOT NULL REFERENCES gateway.videos ON DELETE CASCADE,
+CREATE TABLE matches (
+    video_id    uuid NOT NULL REFERENCES videos ON DELETE CASCADE,
+    other_id    uuid NOT NULL REFERENCES videos ON DELETE CASCADE,
     kind        text NOT NULL CHECK (kind IN ('duplicate', 'trim', 'pov', 'similar')),
     similarity  double precision NOT NULL,
     PRIMARY KEY (video_id, other_id, kind)
 );
-CREATE INDEX matches_other ON gateway.matches (other_id);
+CREATE INDEX matches_other ON matches (other_id);
 
 -- Deleted videos: late events of theirs change nothing, and what late workers still wrote is removed once more.
-CREATE TABLE gateway.tombstones (
+CREATE TABLE tombstones (
     video_id    uuid PRIMARY KEY,
     stream_id   uuid NOT NULL,
     deleted_at  timestamptz NOT NULL DEFAULT now(),
     purge_at    timestamptz
 );
-CREATE INDEX tombstones_purge ON gateway.tombstones (purge_at) WHERE purge_at IS NOT NULL;
+CREATE INDEX tombstones_purge ON tombstones (purge_at) WHERE purge_at IS NOT NULL;
 
-CREATE TABLE gateway.dead_letters (
+CREATE TABLE dead_letters (
     id          uuid PRIMARY KEY,
     queue       text NOT NULL,
     reason      text NOT NULL,
@@ -131,4 +131,4 @@ CREATE TABLE gateway.dead_letters (
     headers     jsonb NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX dead_letters_received ON gateway.dead_letters (received_at);
+CREATE INDEX dead_letters_received ON dead_letters (received_at);
