@@ -150,6 +150,9 @@ class InMemoryBus:
     async def consumers_ok(self) -> bool:
         return self._open
 
+    async def served(self, queue: str) -> bool:
+        return self._open and queue in self._queues and bool(self._queues[queue].subscribers)
+
     async def drain(self, timeout: timedelta) -> None:
         for subscriber in self._subscribers:
             subscriber.free = -1_000_000

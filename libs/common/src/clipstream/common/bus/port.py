@@ -96,6 +96,10 @@ class Bus(Protocol):
         """Whether the broker itself says that each of our queues has a consumer; `Outage` where it does not answer."""
         ...
 
+    async def served(self, queue: str) -> bool:
+        """Whether the broker says that somebody, in whatever process, consumes `queue`."""
+        ...
+
     async def drain(self, timeout: timedelta) -> None:
         """Take no more messages, give back what has not begun, let the rest end; cancel what is left after `timeout`."""
         ...

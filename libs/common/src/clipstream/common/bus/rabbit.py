@@ -165,7 +165,7 @@ class RabbitBus:
             return False
         if not self._count_is_true:
             return True
-        return all([await self._has_consumer(queue) for queue in self._consumers])
+        return all([await self.served(queue) for queue in self._consumers])
 
     async def drain(self, timeout: timedelta) -> None:
         if self._self_check is not None:
@@ -233,16 +233,16 @@ class RabbitBus:
     async def _heal(self, queue: str, consumer: Consumer) -> None:
         """RabbitMQ before April 2026 could answer for quorum queues with the number of unsettled messages instead
         (rabbitmq-server#16185). One that says 0 right after it confirmed a consumer is not asked again."""
-        if not self._count_is_true or not consumer.subscribed or await self._has_consumer(queue):
+        if not self._count_is_true or not consumer.subscribed or await self.served(queue):
             return
         log.error("consumer_missing", queue=queue)
         await consumer.resubscribe()
         await consumer.wait_subscribed()
-        self._count_is_true = await self._has_consumer(queue)
+        self._count_is_true = await self.served(queue)
         if not self._count_is_true:
             log.warning("consumer_count_untrusted", queue=queue)
 
-    async def _has_consumer(self, queue: str) -> bool:
+    async def served(self, queue: str) -> bool:
         """Whether the broker says so; a queue that does not exist has none."""
 
         async def count(channel: AbstractChannel) -> bool:

@@ -1,0 +1,74 @@
+"""Who may do what. Every route names its rule here; there is no default, so a route without one cannot exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+from uuid import UUID
+
+from asyncpg import Pool
+
+from clipstream.gateway.problems import Problem
+from clipstream.gateway.repository import streams, videos
+
+Role = Literal["admin", "creator", "viewer"]
+_RANK: dict[Role, int] = {"viewer": 1, "creator": 2, "admin": 3}
+
+
+class Access(Enum):
+    """The rule of one route. From `VIEWER` on it concerns the stream, or the video's stream, that the path names."""
+
+    PUBLIC = "public"
+    SIGNED = "signed"  # the address itself carries a signature; the route checks it
+    USER = "user"
+    VIEWER = "viewer"
+    CREATOR = "creator"
+    UPLOADER = "uploader"  # who uploaded the video, or an admin of its stream
+    ADMIN = "admin"
+
+
+_REFUSAL = {
+    Access.VIEWER: "Access denied",
+    Access.UPLOADER: "Access denied",
+    Access.CREATOR: "Creator access required",
+    Access.ADMIN: "Admin access required",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a caller is to the thing they named."""
+
+    stream_id: UUID
+    role: Role
+
+
+async def to_stream(pool: Pool, access: Access, stream_id: UUID, user_id: UUID) -> Grant:
+    """The caller's standing in a stream. 404 where there is none, 403 where it is not enough for the route."""
+    row = await streams.membership(pool, stream_id, user_id)
+    if row is None:
+        raise Problem(404, "Stream not found")
+    return _judge(access, Grant(stream_id, row["role"]))
+
+
+async def to_video(pool: Pool, access: Access, video_id: UUID, user_id: UUID) -> Grant:
+    """The same, by a video of the stream."""
+    row = await videos.access(pool, video_id, user_id)
+    if row is None:
+        raise Problem(404, "Video not found")
+    return _judge(access, Grant(row["stream_id"], row["role"]), uploader=row["uploader_id"] == user_id)
+
+
+def _judge(access: Access, grant: Grant, *, uploader: bool = False) -> Grant:
+    if grant.role is None or not _enough(access, grant.role, uploader=uploader):
+        raise Problem(403, _REFUSAL[access])
+    return grant
+
+
+def _enough(access: Access, role: Role, *, uploader: bool) -> bool:
+    """An uploader who has since become a viewer may no longer change what they uploaded."""
+    if access is Access.UPLOADER:
+        return role == "admin" or (uploader and role == "creator")
+    needed: dict[Access, Role] = {Access.VIEWER: "viewer", Access.CREATOR: "creator", Access.ADMIN: "admin"}
+    return _RANK[role] >= _RANK[needed[access]]

@@ -1,0 +1,144 @@
+"""Puts the gateway together: its parts, its routes, and the tasks that run beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import structlog
+from aiohttp import web
+from asyncpg import Pool
+
+from clipstream.common.bus.port import Bus
+from clipstream.common.db.outbox import Relay
+from clipstream.common.store.objects import ObjectStore
+from clipstream.common.store.presign import UploadSigner
+from clipstream.gateway import middleware
+from clipstream.gateway.auth import AccessTokens, Logins
+from clipstream.gateway.cors import Cors
+from clipstream.gateway.deadletters import DeadLetters
+from clipstream.gateway.estimates import Estimates
+from clipstream.gateway.feed import Feed
+from clipstream.gateway.progress import Progress
+from clipstream.gateway.projector import Projector
+from clipstream.gateway.routes import (
+    auth,
+    events,
+    files,
+    intelligence,
+    media,
+    playback,
+    search,
+    streams,
+    system,
+    uploads,
+    videos,
+)
+from clipstream.gateway.routes.api import JSON_LIMIT, Route
+from clipstream.gateway.routes.dispatch import mount
+from clipstream.gateway.routes.openapi import document
+from clipstream.gateway.search import SearchClient
+from clipstream.gateway.services import DOCUMENT, Services
+from clipstream.gateway.settings import Settings
+from clipstream.gateway.signing import MediaSigner
+from clipstream.gateway.sse import end_streams
+from clipstream.gateway.sweeper import Sweeper
+
+MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
+SCHEMA = "gateway"
+
+log = structlog.get_logger(__name__)
+
+ROUTES: tuple[Route, ...] = tuple(
+    route
+    for module in (system, auth, streams, videos, uploads, playback, events, intelligence, search, files, media)
+    for route in module.table.routes
+)
+
+
+def openapi() -> bytes:
+    """The API's document as it is committed and served."""
+    return (json.dumps(document(ROUTES), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+class Gateway:
+    """The gateway over its pool, store and bus: the application to serve, and the tasks to run beside it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        store: ObjectStore,
+        bus: Bus,
+        uploads: UploadSigner,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        secret = settings.secret_key.get_secret_value()
+        access_tokens = AccessTokens(secret, settings.access_token_life)
+        feed = Feed(pool)
+        self.bus = bus
+        self.relay = Relay(pool, bus)
+        self.projector = Projector(pool, feed, queued_after=settings.queued_after)
+        self.progress = Progress(pool, feed, running=settings.stale_after, retrying=settings.retrying_after)
+        self.sweeper = Sweeper(pool, store, self.projector, self.progress, settings)
+        self.dead_letters = DeadLetters(pool)
+        self.services = Services(
+            settings=settings,
+            pool=pool,
+            store=store,
+            bus=bus,
+            access_tokens=access_tokens,
+            logins=Logins(pool, access_tokens, settings.refresh_token_life),
+            media=MediaSigner(secret, settings.media_token_life),
+            uploads=uploads,
+            projector=self.projector,
+            relay=self.relay,
+            feed=feed,
+            estimates=Estimates(pool),
+            search=SearchClient(session, settings.search_url, settings.internal_token),
+        )
+        self.application = self._application(Cors(settings.public_web_url))
+
+    def _application(self, cors: Cors) -> web.Application:
+        @web.middleware
+        async def preflights(request: web.Request, handler: middleware.Handler) -> web.StreamResponse:
+            return cors.preflight(request) or await handler(request)
+
+        application = web.Application(middlewares=[middleware.observe, preflights], client_max_size=JSON_LIMIT)
+        application[DOCUMENT] = openapi()
+        application.on_response_prepare.append(middleware.protect)
+        application.on_response_prepare.append(cors.mark)
+        application.on_shutdown.append(lambda _: end_streams(self.services.streaming))
+        mount(application, list(ROUTES), self.services)
+        return application
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Future[None]]:
+        """Consume and run the tasks beside the API. The future ends, with its error, when one of them does: a gateway
+        that limps on without its projector or relay is worse than one that is started again."""
+        await self.progress.listen(self.bus)
+        await self.projector.run(self.bus)
+        await self.bus.consume_dead(self.dead_letters.handle)
+        work: tuple[Callable[[], Awaitable[None]], ...] = (
+            self.relay.run,
+            self.progress.run,
+            self.services.feed.run,
+            self.sweeper.run,
+        )
+        tasks = [asyncio.ensure_future(run()) for run in work]
+        ended = asyncio.gather(*tasks)
+        try:
+            yield asyncio.ensure_future(_first_end(tasks))
+        finally:
+            ended.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first_end(tasks: Sequence[asyncio.Future[None]]) -> None:
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()

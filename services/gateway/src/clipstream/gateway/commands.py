@@ -1,0 +1,127 @@
+"""What changes something: each command is one transaction of rows and outbox events."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID, uuid4
+
+import structlog
+from asyncpg import Connection, Pool, Record
+
+from clipstream.common.contracts import keys
+from clipstream.common.contracts.envelope import Envelope
+from clipstream.common.contracts.events import ClipDeleted, ClipRejected, UploadCompleted
+from clipstream.common.contracts.ids import EventId, StreamId, VideoId, derived_event_id, upload_event_id
+from clipstream.common.contracts.keys import ObjectKey
+from clipstream.common.db import outbox
+from clipstream.common.errors import ClipstreamError
+from clipstream.common.store.objects import ObjectInfo, ObjectStore
+from clipstream.gateway.projector import Projector
+from clipstream.gateway.repository import clips, tombstones, videos
+from clipstream.gateway.repository import streams as stream_rows
+
+Announcer = Literal["client", "bucket", "webhook", "scan"]
+NEVER_CAME = "The upload never arrived. Upload the clip again."
+WRITES_END_AFTER = timedelta(hours=2)  # no stage holds a job for longer
+
+log = structlog.get_logger(__name__)
+
+
+async def create_stream(pool: Pool, *, name: str, description: str, owner_id: UUID) -> Record:
+    async with pool.acquire() as connection, connection.transaction():
+        return await stream_rows.create(connection, uuid4(), name=name, description=description, owner_id=owner_id)
+
+
+async def create_video(
+    pool: Pool,
+    video_id: VideoId,
+    *,
+    stream_id: UUID,
+    uploader_id: UUID,
+    title: str,
+    filename: str,
+    content_type: str,
+    key: ObjectKey,
+    size_bytes: int,
+    sha256: str | None,
+    recorded_at: datetime | None,
+    look_after: timedelta,
+) -> None:
+    """The row that an upload needs before its first byte. If nobody announces it, the sweeper looks for it."""
+    async with pool.acquire() as connection, connection.transaction():
+        await videos.create(
+            connection,
+            video_id,
+            stream_id=stream_id,
+            uploader_id=uploader_id,
+            title=title,
+            filename=filename,
+            content_type=content_type,
+            key=key,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            recorded_at=recorded_at,
+            look_after=look_after,
+        )
+        await clips.create_stages(connection, video_id)
+
+
+async def announce(
+    connection: Connection,
+    projector: Projector,
+    stored: ObjectInfo,
+    *,
+    video_id: UUID,
+    stream_id: UUID,
+    bucket: str,
+    by: Announcer,
+) -> bool:
+    """The original is there. Whoever says so, and however often: one event. False where it was said before."""
+    event = UploadCompleted(
+        video_id=VideoId(video_id),
+        stream_id=StreamId(stream_id),
+        key=stored.key,
+        size_bytes=stored.size_bytes,
+        etag=stored.etag,
+        announced_by=by,
+    )
+    event_id = upload_event_id(bucket, stored.key, stored.etag, stored.size_bytes)
+    envelope = Envelope.first(event, event_id=event_id, source="gateway")
+    if await projector.take(connection, envelope) is None:
+        return False
+    await outbox.add(connection, envelope)
+    return True
+
+
+async def give_up_upload(connection: Connection, projector: Projector, *, video_id: UUID, stream_id: UUID) -> None:
+    """An upload that never came ends as rejected, in words."""
+    event = ClipRejected(video_id=VideoId(video_id), stream_id=StreamId(stream_id), reason=NEVER_CAME)
+    event_id = derived_event_id(EventId(video_id), "gateway", event.type)
+    envelope = Envelope.first(event, event_id=event_id, source="gateway")
+    if await projector.take(connection, envelope) is not None:
+        await outbox.add(connection, envelope)
+
+
+async def delete_video(pool: Pool, *, video_id: UUID, stream_id: UUID) -> bool:
+    """Rows go now, with a tombstone in their place; objects are due for removal; other services hear of it."""
+    event = ClipDeleted(video_id=VideoId(video_id), stream_id=StreamId(stream_id))
+    event_id = derived_event_id(EventId(video_id), "gateway", event.type)
+    async with pool.acquire() as connection, connection.transaction():
+        if not await videos.delete(connection, video_id):
+            return False
+        await tombstones.bury(connection, video_id, stream_id)
+        await outbox.add(connection, Envelope.first(event, event_id=event_id, source="gateway"))
+    return True
+
+
+async def purge(connection: Connection, store: ObjectStore, video_id: UUID) -> bool:
+    """Remove everything stored about a deleted video. False where the store could not do it now; it stays due then."""
+    try:
+        for prefix in keys.of_video(VideoId(video_id)):
+            await store.delete_prefix(prefix)
+    except ClipstreamError as error:
+        log.warning("purge_failed", video_id=str(video_id), reason=str(error))
+        return False
+    await tombstones.purged(connection, video_id, WRITES_END_AFTER)
+    return True

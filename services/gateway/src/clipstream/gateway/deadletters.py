@@ -1,0 +1,70 @@
+"""Messages that nobody will try again by themselves: kept for the operator, and their clip's stage ended in words, so
+that no clip waits for work that will never be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID, uuid5
+
+import structlog
+from asyncpg import Pool
+
+from clipstream.common.bus.port import DeadLetter
+from clipstream.common.contracts.envelope import Envelope
+from clipstream.common.contracts.events import ClipFailed, Stage
+from clipstream.common.contracts.ids import NAMESPACE, derived_event_id
+from clipstream.common.db import outbox
+from clipstream.common.db.errors import map_database_errors
+from clipstream.gateway.projection import STAGES
+from clipstream.gateway.repository import dead_letters
+
+log = structlog.get_logger(__name__)
+
+_WORDS: Mapping[str, str] = {
+    "delivery_limit": "The {stage} worker crashed every time it worked on this clip.",
+    "malformed": "The {stage} worker was sent something it could not read.",
+    "outage": "A server that the stage {stage} needs stayed away for too long.",
+}
+
+
+class DeadLetters:
+    """The end of every message that died."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def handle(self, letter: DeadLetter) -> None:
+        """Store the letter; where it was a stage's work, that stage has failed. Once, however often it comes."""
+        envelope = letter.envelope
+        with map_database_errors():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await dead_letters.add(
+                    connection,
+                    _letter_id(letter),
+                    queue=letter.queue,
+                    reason=letter.reason,
+                    event_id=envelope.id if envelope else None,
+                    video_id=envelope.data.video_id if envelope else None,
+                    body=letter.body,
+                    headers={name: str(value).replace("\0", "") for name, value in letter.headers.items()},
+                )
+                if envelope is not None and letter.queue in STAGES:
+                    await outbox.add(connection, _failure(letter, envelope, letter.queue))
+        log.error("dead_letter_stored", queue=letter.queue, reason=letter.reason, error=letter.error)
+
+
+def _letter_id(letter: DeadLetter) -> UUID:
+    return uuid5(NAMESPACE, b"\0".join((b"dead letter", letter.queue.encode(), letter.body)).hex())
+
+
+def _failure(letter: DeadLetter, envelope: Envelope, stage: Stage) -> Envelope:
+    event = ClipFailed(
+        video_id=envelope.data.video_id,
+        stream_id=envelope.data.stream_id,
+        stage=stage,
+        error=_WORDS[letter.reason].format(stage=stage) if letter.reason in _WORDS else letter.error,
+        attempts=envelope.attempt,
+    )
+    event_id = derived_event_id(envelope.id, f"dead/{stage}", event.type, envelope.attempt)
+    made = Envelope.first(event, event_id=event_id, source="gateway", traceparent=envelope.traceparent)
+    return made.model_copy(update={"correlationid": envelope.correlationid, "causationid": envelope.id})

@@ -1,0 +1,271 @@
+"""What a clip's events mean: a pure fold from events to the read model, and the join of the parallel stages.
+
+Events come late, twice and in any order. So each one only records a fact, and everything shown (status, processing
+index, what is skipped, when it was ready) is derived from the facts afterwards: the same set of events gives the same
+rows, whatever their order. Being ready never ends, because its condition only ever gains facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from clipstream.common.contracts import events
+from clipstream.common.contracts.envelope import Envelope
+from clipstream.common.contracts.events import Event, Stage
+from clipstream.common.contracts.ids import StreamId, VideoId
+
+Status = Literal["uploading", "processing", "ready", "duplicate", "failed", "rejected"]
+StageStatus = Literal["queued", "running", "done", "failed", "skipped"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+UNIQUE_STARTS: tuple[Stage, ...] = ("transcode", "stt", "embed")
+ESSENTIAL: tuple[Stage, ...] = ("ingest", "dedupe", "transcode")
+AFTER: Mapping[Stage, tuple[Stage, ...]] = {
+    "ingest": ("dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"),
+    "dedupe": ("transcode", "stt", "embed", "search_text", "search_vectors"),
+    "stt": ("search_text",),
+    "embed": ("search_vectors",),
+}
+
+
+@dataclass
+class StageRow:
+    """One stage of one clip. `done_at` and `failed_at` are facts; the state is derived, or comes from progress."""
+
+    state: StageStatus = "queued"
+    attempts: int = 0
+    error: str | None = None
+    trigger: Mapping[str, Any] | None = None
+    done_at: datetime | None = None
+    failed_at: datetime | None = None
+
+    @property
+    def settled_at(self) -> datetime | None:
+        return _first(self.done_at, self.failed_at)
+
+
+@dataclass
+class Clip:
+    """One video as the projector sees it: the facts that stages told, and what follows from them."""
+
+    id: VideoId
+    stream_id: StreamId
+    stages: dict[Stage, StageRow] = field(default_factory=lambda: {stage: StageRow() for stage in STAGES})
+    media: Mapping[str, Any] | None = None
+    playback: Mapping[str, Any] | None = None
+    transcript: Mapping[str, Any] | None = None
+    embedding: Mapping[str, Any] | None = None
+    duplicate: Mapping[str, Any] | None = None
+    rejection: str | None = None
+    uploaded_at: datetime | None = None
+
+    status: Status = "uploading"
+    processing_index: int = 1
+    error: str | None = None
+    failed_stage: Stage | None = None
+    duration_s: float | None = None
+    playable_at: datetime | None = None
+    ready_at: datetime | None = None
+
+
+def fold(clip: Clip, envelope: Envelope) -> bool:
+    """Take one event into `clip`. True where this very event made it ready."""
+    record = _RECORDERS.get(envelope.type)
+    if record is None:
+        return False
+    was_ready = clip.status == "ready"
+    record(clip, envelope, envelope.data)
+    _derive(clip)
+    return clip.status == "ready" and not was_ready
+
+
+# --- facts ------------------------------------------------------------------------------------------------------------
+
+
+def _uploaded(clip: Clip, envelope: Envelope, event: events.UploadCompleted) -> None:
+    clip.uploaded_at = _first(clip.uploaded_at, envelope.time)
+    _trigger(clip, envelope, "ingest")
+
+
+def _ingested(clip: Clip, envelope: Envelope, event: events.ClipIngested) -> None:
+    clip.media = event.media.model_dump(mode="json")
+    _done(clip, envelope, "ingest")
+    _trigger(clip, envelope, "dedupe")
+
+
+def _rejected(clip: Clip, envelope: Envelope, event: events.ClipRejected) -> None:
+    clip.rejection = min(clip.rejection or event.reason, event.reason)
+    _failed(clip, envelope, "ingest", event.reason, 1)
+
+
+def _unique(clip: Clip, envelope: Envelope, event: events.ClipUnique) -> None:
+    _done(clip, envelope, "dedupe")
+    for stage in UNIQUE_STARTS:
+        _trigger(clip, envelope, stage)
+
+
+def _duplicate(clip: Clip, envelope: Envelope, event: events.ClipDuplicate) -> None:
+    clip.duplicate = event.model_dump(mode="json", include={"original_id", "kind", "similarity"})
+    _done(clip, envelope, "dedupe")
+
+
+def _transcoded(clip: Clip, envelope: Envelope, event: events.ClipTranscoded) -> None:
+    clip.playback = event.model_dump(mode="json", exclude={"video_id", "stream_id"})
+    _done(clip, envelope, "transcode")
+
+
+def _transcribed(clip: Clip, envelope: Envelope, event: events.ClipTranscribed) -> None:
+    clip.transcript = event.model_dump(mode="json", exclude={"video_id", "stream_id"})
+    _done(clip, envelope, "stt")
+    _trigger(clip, envelope, "search_text")
+
+
+def _embedded(clip: Clip, envelope: Envelope, event: events.ClipEmbedded) -> None:
+    clip.embedding = event.model_dump(mode="json", exclude={"video_id", "stream_id"})
+    _done(clip, envelope, "embed")
+    _trigger(clip, envelope, "search_vectors")
+
+
+def _indexed(clip: Clip, envelope: Envelope, event: events.ClipIndexed) -> None:
+    _done(clip, envelope, "search_text" if event.part == "text" else "search_vectors")
+
+
+def _gave_up(clip: Clip, envelope: Envelope, event: events.ClipFailed) -> None:
+    _failed(clip, envelope, event.stage, event.error, event.attempts)
+
+
+_RECORDERS: Mapping[str, Callable[[Clip, Envelope, Any], None]] = {
+    events.UploadCompleted.type: _uploaded,
+    events.ClipIngested.type: _ingested,
+    events.ClipRejected.type: _rejected,
+    events.ClipUnique.type: _unique,
+    events.ClipDuplicate.type: _duplicate,
+    events.ClipTranscoded.type: _transcoded,
+    events.ClipTranscribed.type: _transcribed,
+    events.ClipEmbedded.type: _embedded,
+    events.ClipIndexed.type: _indexed,
+    events.ClipFailed.type: _gave_up,
+}
+
+
+def _done(clip: Clip, envelope: Envelope, stage: Stage) -> None:
+    row = clip.stages[stage]
+    row.done_at = _first(row.done_at, envelope.time)
+    row.attempts = max(row.attempts, 1)
+
+
+def _failed(clip: Clip, envelope: Envelope, stage: Stage, error: str, attempts: int) -> None:
+    """The earliest failure is the one shown; equal times are told apart by their words, so that order cannot matter."""
+    row = clip.stages[stage]
+    row.attempts = max(row.attempts, attempts)
+    known = (row.failed_at, row.error or "") if row.failed_at is not None else None
+    row.failed_at, row.error = min(known, (envelope.time, error)) if known is not None else (envelope.time, error)
+
+
+def _trigger(clip: Clip, envelope: Envelope, stage: Stage) -> None:
+    row = clip.stages[stage]
+    if row.trigger is None:
+        row.trigger = envelope.model_dump(mode="json")
+
+
+# --- what follows from them -------------------------------------------------------------------------------------------
+
+
+def _derive(clip: Clip) -> None:
+    stages = clip.stages
+    clip.playable_at = stages["transcode"].done_at
+    clip.duration_s = (clip.playback or {}).get("duration_s") or (clip.media or {}).get("duration_s")
+    joined = joined_at(stages)
+    clip.ready_at = _first(clip.ready_at, joined)
+    clip.failed_stage = next((s for s in ESSENTIAL if stages[s].failed_at and not stages[s].done_at), None)
+    clip.status = _status(clip, joined is not None)
+    clip.error = _error(clip)
+    clip.processing_index = _processing_index(clip)
+    ended = _ended(clip)
+    for stage, row in stages.items():
+        row.state = _stage_state(row, stage in ended)
+        if row.state in ("done", "skipped"):
+            row.error = None
+
+
+def joined_at(stages: Mapping[Stage, StageRow]) -> datetime | None:
+    """When everything that could be made was made. A part that failed is not waited for."""
+    parts = (
+        stages["transcode"].done_at,
+        _first(stages["stt"].failed_at, _last(stages["stt"].done_at, stages["search_text"].settled_at)),
+        _first(stages["embed"].failed_at, _last(stages["embed"].done_at, stages["search_vectors"].settled_at)),
+    )
+    return _last(*parts)
+
+
+def _status(clip: Clip, joined: bool) -> Status:
+    if clip.rejection is not None:
+        return "rejected"
+    if clip.duplicate is not None:
+        return "duplicate"
+    if joined:
+        return "ready"
+    if clip.failed_stage is not None:
+        return "failed"
+    known = clip.uploaded_at is not None or any(row.settled_at or row.trigger for row in clip.stages.values())
+    return "processing" if known else "uploading"
+
+
+def _error(clip: Clip) -> str | None:
+    if clip.status == "rejected":
+        return clip.rejection
+    if clip.status == "failed" and clip.failed_stage is not None:
+        return clip.stages[clip.failed_stage].error
+    return None
+
+
+def _processing_index(clip: Clip) -> int:
+    """1 duplicate detection, 2 transcoding, 3 speech to text, 4 AI analysis, 0 complete, -1 duplicate: the lowest unfinished."""
+    if clip.status == "duplicate":
+        return -1
+    if clip.status == "ready":
+        return 0
+    if clip.stages["dedupe"].done_at is None:
+        return 1
+    if clip.stages["transcode"].done_at is None:
+        return 2
+    return 3 if clip.stages["stt"].settled_at is None else 4
+
+
+def _ended(clip: Clip) -> set[Stage]:
+    """Stages that will never run, because what they work on will never be made."""
+    ended: set[Stage] = set(AFTER["ingest"]) if clip.rejection is not None else set()
+    if clip.duplicate is not None:
+        ended.update(AFTER["dedupe"])
+    for stage, later in AFTER.items():
+        row = clip.stages[stage]
+        if row.failed_at is not None and row.done_at is None:
+            ended.update(later)
+    return ended
+
+
+def _stage_state(row: StageRow, ended: bool) -> StageStatus:
+    if row.done_at is not None:
+        return "done"
+    if row.failed_at is not None:
+        return "failed"
+    if ended:
+        return "skipped"
+    return "running" if row.state == "running" else "queued"
+
+
+def _first(*times: datetime | None) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)
+
+
+def _last(*times: datetime | None) -> datetime | None:
+    """The last of all, or None while one is missing."""
+    known = [time for time in times if time is not None]
+    return max(known) if len(known) == len(times) else None
+
+
+def ready_event(clip: Clip) -> Event:
+    return events.ClipReady(video_id=clip.id, stream_id=clip.stream_id)

@@ -1,0 +1,77 @@
+"""Folds the stages' events into the read model: inbox, projection and what follows from it in one transaction.
+
+An event of a video that is unknown changes nothing; one of a deleted video has what it may have written purged again.
+Commands use the same door (`take`), so that a client reads what it has just done.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from asyncpg import Connection, Pool
+
+from clipstream.common.bus.port import Bus
+from clipstream.common.contracts.envelope import Envelope
+from clipstream.common.contracts.events import EVENTS, ClipProgress
+from clipstream.common.contracts.ids import EventId, derived_event_id
+from clipstream.common.db import inbox, outbox
+from clipstream.common.db.errors import map_database_errors
+from clipstream.gateway.feed import Feed
+from clipstream.gateway.projection import Clip, fold, ready_event
+from clipstream.gateway.repository import clips, tombstones
+
+QUEUE = "gateway.projector"
+CONSUMER = "projector"
+SLOTS = 16
+
+log = structlog.get_logger(__name__)
+
+
+class Projector:
+    """The only writer of what stages told about a clip."""
+
+    def __init__(self, pool: Pool, feed: Feed, *, queued_after: timedelta) -> None:
+        self._pool = pool
+        self._feed = feed
+        self._queued_after = queued_after
+
+    async def run(self, bus: Bus) -> None:
+        """Consume every event from now on."""
+        types = [event for event in EVENTS.values() if event is not ClipProgress]
+        await bus.consume(QUEUE, types, self.handle, slots=SLOTS)
+
+    async def handle(self, envelope: Envelope) -> None:
+        with map_database_errors():
+            async with self._pool.acquire() as connection, connection.transaction():
+                clip = await self.take(connection, envelope)
+        if clip is not None:
+            self.tell(clip.id, clip.stream_id)
+
+    async def take(self, connection: Connection, envelope: Envelope) -> Clip | None:
+        """Fold one event in, once, inside the caller's transaction. None where it changed nothing."""
+        if not await inbox.first_time(connection, CONSUMER, envelope.id):
+            return None
+        video_id: UUID = envelope.data.video_id
+        clip = await clips.lock(connection, video_id)
+        if clip is None:
+            await tombstones.disturb(connection, video_id)
+            log.info("event_ignored", type=envelope.type, video_id=str(video_id), event_id=str(envelope.id))
+            return None
+        if fold(clip, envelope):
+            await outbox.add(connection, _ready(clip, envelope))
+        await clips.save(connection, clip, queued_after=self._queued_after)
+        return clip
+
+    def tell(self, video_id: UUID, stream_id: UUID) -> None:
+        """Wake whoever watches this clip; called after the commit."""
+        self._feed.changed(video_id, stream_id)
+
+
+def _ready(clip: Clip, cause: Envelope) -> Envelope:
+    """The same id whichever event completed the join."""
+    event = ready_event(clip)
+    event_id = derived_event_id(EventId(clip.id), "gateway", event.type)
+    made = Envelope.first(event, event_id=event_id, source="gateway", traceparent=cause.traceparent)
+    return made.model_copy(update={"correlationid": cause.correlationid, "causationid": cause.id})

@@ -1,0 +1,64 @@
+"""Streams and who belongs to them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from asyncpg import Connection, Record
+
+_CREATE = """
+INSERT INTO streams (id, name, description, owner_id) VALUES ($1, $2, $3, $4)
+RETURNING id, name, description, owner_id, created_at
+"""
+
+_OF_USER = """
+SELECT s.id, s.name, s.description, m.role, s.created_at,
+       (SELECT count(*) FROM members x WHERE x.stream_id = s.id) AS member_count,
+       (SELECT count(*) FROM videos v WHERE v.stream_id = s.id) AS video_count
+FROM members m JOIN streams s ON s.id = m.stream_id
+WHERE m.user_id = $1
+ORDER BY s.created_at DESC, s.id
+LIMIT $2 OFFSET $3
+"""
+
+_BY_ID = """
+SELECT s.id, s.name, s.description, s.settings::text, s.created_at, s.owner_id, u.name AS owner_name, u.avatar AS owner_avatar,
+       (SELECT count(*) FROM members x WHERE x.stream_id = s.id) AS member_count
+FROM streams s JOIN users u ON u.id = s.owner_id
+WHERE s.id = $1
+"""
+
+# Tells "no such stream" (no row) from "not yours" (a row without a role).
+_ROLE = """
+SELECT m.role FROM streams s
+LEFT JOIN members m ON m.stream_id = s.id AND m.user_id = $2
+WHERE s.id = $1
+"""
+
+
+async def create(connection: Connection, stream_id: UUID, *, name: str, description: str, owner_id: UUID) -> Record:
+    """A new stream with its owner as its first admin."""
+    row = await connection.fetchrow(_CREATE, stream_id, name, description, owner_id)
+    await connection.execute(
+        "INSERT INTO members (stream_id, user_id, role) VALUES ($1, $2, 'admin')", stream_id, owner_id
+    )
+    return row
+
+
+async def of_user(connection: Connection, user_id: UUID, *, limit: int, offset: int) -> list[Record]:
+    rows: list[Record] = await connection.fetch(_OF_USER, user_id, limit, offset)
+    return rows
+
+
+async def by_id(connection: Connection, stream_id: UUID) -> Record | None:
+    return await connection.fetchrow(_BY_ID, stream_id)
+
+
+async def membership(connection: Connection, stream_id: UUID, user_id: UUID) -> Record | None:
+    """A row with `role` (None for somebody from outside), or None where there is no such stream."""
+    return await connection.fetchrow(_ROLE, stream_id, user_id)
+
+
+async def ids_of_user(connection: Connection, user_id: UUID) -> list[UUID]:
+    rows = await connection.fetch("SELECT stream_id FROM members WHERE user_id = $1", user_id)
+    return [row["stream_id"] for row in rows]

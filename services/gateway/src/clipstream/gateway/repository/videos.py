@@ -1,0 +1,144 @@
+"""Videos as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from asyncpg import Connection, Record
+
+_COLUMNS = """
+v.id, v.stream_id, v.uploader_id, v.title, v.filename, v.content_type, v.key, v.size_bytes, v.sha256, v.recorded_at, v.status,
+v.processing_index, v.error, v.failed_stage, v.duration_s, v.playback::text, v.transcript::text, v.media::text,
+v.duplicate::text, v.created_at, v.uploaded_at, v.playable_at, v.ready_at, v.revision, u.name AS uploader_name,
+u.avatar AS uploader_avatar
+"""
+
+_CREATE = """
+INSERT INTO videos (id, stream_id, uploader_id, title, filename, content_type, key, size_bytes, sha256, recorded_at,
+                            look_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval)
+"""
+
+_BY_ID = f"""
+SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id WHERE v.id = ANY($1::uuid[])
+"""  # noqa: S608 - only the constant above is put in
+
+_OF_STREAM = f"""
+SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id
+WHERE v.stream_id = $1 ORDER BY v.created_at DESC, v.id DESC LIMIT $2 OFFSET $3
+"""  # noqa: S608 - only the constant above is put in
+
+# One look tells all that access needs: no row = no such video, no role = not yours.
+_ACCESS = """
+SELECT v.stream_id, v.uploader_id, m.role FROM videos v
+LEFT JOIN members m ON m.stream_id = v.stream_id AND m.user_id = $2
+WHERE v.id = $1
+"""
+
+_UNANNOUNCED = """
+SELECT id, stream_id, key, size_bytes, created_at < now() - $2::interval AS abandoned FROM videos
+WHERE status = 'uploading' AND look_at <= now() ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+
+_CHANGED = """
+SELECT id, stream_id, revision FROM videos
+WHERE changed_at > now() - $3::interval AND (id = ANY($1::uuid[]) OR stream_id = ANY($2::uuid[]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A video whose upload nobody has announced."""
+
+    id: UUID
+    stream_id: UUID
+    key: str
+    size_bytes: int
+    abandoned: bool
+
+
+async def create(
+    connection: Connection,
+    video_id: UUID,
+    *,
+    stream_id: UUID,
+    uploader_id: UUID,
+    title: str,
+    filename: str,
+    content_type: str,
+    key: str,
+    size_bytes: int,
+    sha256: str | None,
+    recorded_at: datetime | None,
+    look_after: timedelta,
+) -> None:
+    await connection.execute(
+        _CREATE,
+        video_id,
+        stream_id,
+        uploader_id,
+        title,
+        filename,
+        content_type,
+        key,
+        size_bytes,
+        sha256,
+        recorded_at,
+        look_after,
+    )
+
+
+async def by_id(connection: Connection, video_id: UUID) -> Record | None:
+    return await connection.fetchrow(_BY_ID, [video_id])
+
+
+async def by_ids(connection: Connection, video_ids: Sequence[UUID]) -> dict[UUID, Record]:
+    return {row["id"]: row for row in await connection.fetch(_BY_ID, list(video_ids))}
+
+
+async def of_stream(connection: Connection, stream_id: UUID, *, limit: int, offset: int) -> list[Record]:
+    rows: list[Record] = await connection.fetch(_OF_STREAM, stream_id, limit, offset)
+    return rows
+
+
+async def access(connection: Connection, video_id: UUID, user_id: UUID) -> Record | None:
+    """A row with `stream_id`, `uploader_id` and `role` (None for somebody from outside), or None where there is no such video."""
+    return await connection.fetchrow(_ACCESS, video_id, user_id)
+
+
+async def exists(connection: Connection, video_id: UUID) -> bool:
+    return bool(await connection.fetchval("SELECT true FROM videos WHERE id = $1", video_id))
+
+
+async def set_size(connection: Connection, video_id: UUID, size_bytes: int) -> None:
+    await connection.execute("UPDATE videos SET size_bytes = $2 WHERE id = $1", video_id, size_bytes)
+
+
+async def delete(connection: Connection, video_id: UUID) -> bool:
+    return bool(await connection.fetchval("DELETE FROM videos WHERE id = $1 RETURNING true", video_id))
+
+
+async def unannounced(connection: Connection, limit: int, *, abandoned_after: timedelta) -> list[Waiting]:
+    return [Waiting(**dict(row)) for row in await connection.fetch(_UNANNOUNCED, limit, abandoned_after)]
+
+
+async def look_again(connection: Connection, video_ids: Sequence[UUID], after: timedelta) -> None:
+    await connection.execute(
+        "UPDATE videos SET look_at = now() + $2::interval WHERE id = ANY($1::uuid[])", list(video_ids), after
+    )
+
+
+async def changed(
+    connection: Connection, video_ids: Sequence[UUID], stream_ids: Sequence[UUID], within: timedelta
+) -> list[Record]:
+    rows: list[Record] = await connection.fetch(_CHANGED, list(video_ids), list(stream_ids), within)
+    return rows
+
+
+async def describe(connection: Connection, video_id: UUID, *, title: str, recorded_at: datetime | None) -> None:
+    await connection.execute(
+        "UPDATE videos SET title = $2, recorded_at = $3 WHERE id = $1", video_id, title, recorded_at
+    )

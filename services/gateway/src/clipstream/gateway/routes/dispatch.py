@@ -1,0 +1,134 @@
+"""From a request to its handler and back: who calls, may they, is the input good; then the answer as JSON with an ETag."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import hdrs, web
+from multidict import MultiMapping
+from pydantic import BaseModel, ValidationError
+
+from clipstream.gateway import access
+from clipstream.gateway.access import Access
+from clipstream.gateway.problems import Problem, authentication_required, describe, invalid_token
+from clipstream.gateway.repository import users
+from clipstream.gateway.routes.api import JSON_LIMIT, Call, Path, Route, StreamPath, VideoPath
+from clipstream.gateway.services import SERVICES, Services
+
+M = TypeVar("M", bound=BaseModel)
+BODY_PATIENCE_S = 30
+
+
+def serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The aiohttp handler of a route."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        call = await _identify(route, request)
+        arguments: dict[str, BaseModel | None] = {}
+        if route.path_model is not None:
+            path = arguments["path"] = _path(route.path_model, request)
+            await _authorize(route, call, path)
+        if route.query_model is not None:
+            arguments["query"] = _query(route, route.query_model, request.query)
+        if route.body_model is not None:
+            arguments["body"] = await _body(route, route.body_model, request)
+        return _respond(route, request, await route.handler(call, **arguments))
+
+    return handle
+
+
+async def _identify(route: Route, request: web.Request) -> Call:
+    services = request.app[SERVICES]
+    call = Call(request, services)
+    if route.access in (Access.PUBLIC, Access.SIGNED):
+        return call
+    claims = services.access_tokens.verify(_bearer(request))
+    call.user = await users.by_id(services.pool, claims.user_id)
+    if call.user is None:
+        raise invalid_token()
+    call.token_expires_at = claims.expires_at
+    return call
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise authentication_required()
+    return token.strip()
+
+
+def _path(model: type[Path], request: web.Request) -> Path:
+    try:
+        return model.model_validate(dict(request.match_info))
+    except ValidationError as error:
+        raise Problem(404, model.missing) from error
+
+
+async def _authorize(route: Route, call: Call, path: Path) -> None:
+    if route.access in (Access.PUBLIC, Access.SIGNED, Access.USER):
+        return
+    pool = call.services.pool
+    if isinstance(path, VideoPath):
+        call.grant = await access.to_video(pool, route.access, path.video_id, call.caller.id)
+    elif isinstance(path, StreamPath):
+        call.grant = await access.to_stream(pool, route.access, path.stream_id, call.caller.id)
+    else:
+        raise Problem(403, "Access denied")
+
+
+def _query(route: Route, model: type[BaseModel], given: MultiMapping[str]) -> BaseModel:
+    try:
+        return model.model_validate({name: value for name, value in given.items() if value != ""})
+    except ValidationError as error:
+        raise Problem(400, route.invalid, describe(error)) from error
+
+
+async def _body(route: Route, model: type[M], request: web.Request) -> M | None:
+    if route.form_model is not None and request.content_type == "multipart/form-data":
+        return None
+    if request.content_type != "application/json":
+        raise Problem(415, "Unsupported media type", ["the body must be application/json"])
+    if (request.content_length or 0) > JSON_LIMIT:
+        raise Problem(413, "Request body too large", [f"at most {JSON_LIMIT} bytes are taken"])
+    try:
+        async with asyncio.timeout(BODY_PATIENCE_S):
+            raw = await request.read()  # bounded by the application's client_max_size
+        return model.model_validate_json(raw)
+    except TimeoutError as error:
+        raise Problem(408, "Request timed out") from error
+    except ValidationError as error:
+        raise Problem(400, route.invalid, describe(error)) from error
+
+
+def _respond(route: Route, request: web.Request, answer: BaseModel | web.StreamResponse | None) -> web.StreamResponse:
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    if answer is None:
+        return web.Response(status=204)
+    body = answer.model_dump_json().encode()
+    headers = {"Cache-Control": "private, no-cache"}
+    if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
+        etag = headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        if matches(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
+            return web.Response(status=304, headers=headers)
+    return web.Response(status=route.status, body=body, content_type="application/json", headers=headers)
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """RFC 9110 §13.1.2, weak comparison."""
+    given = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in given or etag.removeprefix("W/") in given
+
+
+def mount(application: web.Application, routes: list[Route], services: Services) -> None:
+    """Add every route to the application; GET answers HEAD as well."""
+    application[SERVICES] = services
+    for route in routes:
+        resource = application.router.add_resource(route.path)
+        handler = serve(route)
+        resource.add_route(route.method, handler)
+        if route.method == hdrs.METH_GET:
+            resource.add_route(hdrs.METH_HEAD, handler)

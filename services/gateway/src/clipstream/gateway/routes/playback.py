@@ -1,0 +1,96 @@
+"""Playing a video: addresses of its playlists."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from asyncpg import Record
+from pydantic import BaseModel
+
+from clipstream.gateway import views
+from clipstream.gateway.access import Access
+from clipstream.gateway.problems import Problem
+from clipstream.gateway.repository import videos
+from clipstream.gateway.routes.api import Call, Reply, RouteTable, VideoPath
+from clipstream.gateway.views import fact
+
+table = RouteTable("playback")
+
+
+class Playback(BaseModel):
+    """Where a player finds the video. Addresses are good for some hours; `bitrates` are the heights of the renditions."""
+
+    hls_url: str
+    dash_url: str | None
+    bitrates: list[int]
+    captions_url: str | None
+    storyboard_url: str | None
+
+
+class StillProcessing(BaseModel):
+    """Not finished yet. With `hls_url` it can be played already."""
+
+    error: str = "Video still processing"
+    processing_index: int
+    estimated_time: str | None
+    hls_url: str | None
+    bitrates: list[int]
+
+
+@table.route(
+    "GET",
+    "/videos/{video_id}/stream",
+    access=Access.VIEWER,
+    also={202: StillProcessing},
+    errors={409: "Video cannot be played"},
+)
+async def get_playback(call: Call, path: VideoPath) -> Playback | Reply:
+    """Addresses to play a video; 202 while it is processed"""
+    row = await _shown(call, path.video_id)
+    if row["status"] in ("failed", "rejected", "duplicate"):
+        raise Problem(409, "Video cannot be played", [row["error"]] if row["error"] else [])
+    if row["status"] != "ready":
+        return Reply(await _still(call, row), status=202)
+    return Playback(
+        hls_url=_hls_url(call, row) or "",
+        dash_url=None,
+        bitrates=_heights(row),
+        captions_url=_media_url(call, row["id"], "captions.vtt") if fact(row, "transcript").get("segments") else None,
+        storyboard_url=None,
+    )
+
+
+async def _shown(call: Call, video_id: UUID) -> Record:
+    """The video; for an exact duplicate the one it is a copy of, which plays the same."""
+    row = await videos.by_id(call.services.pool, video_id)
+    if row is not None and row["status"] == "duplicate":
+        original = await videos.by_id(call.services.pool, UUID(fact(row, "duplicate")["original_id"]))
+        if original is not None and original["stream_id"] == row["stream_id"]:
+            return original
+    if row is None:
+        raise Problem(404, "Video not found")
+    return row
+
+
+async def _still(call: Call, row: Record) -> StillProcessing:
+    seen = await views.processing(call.services.pool, call.services.estimates, row["id"])
+    return StillProcessing(
+        processing_index=row["processing_index"],
+        estimated_time=None if seen is None else seen.estimated_time,
+        hls_url=_hls_url(call, row),
+        bitrates=_heights(row),
+    )
+
+
+def _heights(row: Record) -> list[int]:
+    return sorted({rendition["height"] for rendition in fact(row, "playback").get("renditions", ())})
+
+
+def _hls_url(call: Call, row: Record) -> str | None:
+    """The stage names the playlist's key; what stands below the video's own prefix is served."""
+    _, _, name = fact(row, "playback").get("hls_key", "").partition(f"/{row['id']}/")
+    return _media_url(call, row["id"], name) if name else None
+
+
+def _media_url(call: Call, video_id: UUID, name: str) -> str:
+    return call.services.api_url(call.request, f"/media/{call.services.media.token(video_id)}/{video_id}/{name}")

@@ -1,0 +1,52 @@
+"""What handlers work with, put together once in app.py and handed to them with every call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from asyncpg import Pool
+
+from clipstream.common.bus.port import Bus
+from clipstream.common.db.outbox import Relay
+from clipstream.common.store.objects import ObjectStore
+from clipstream.common.store.presign import UploadSigner
+from clipstream.gateway.auth import AccessTokens, Logins
+from clipstream.gateway.estimates import Estimates
+from clipstream.gateway.feed import Feed
+from clipstream.gateway.projector import Projector
+from clipstream.gateway.search import SearchClient
+from clipstream.gateway.settings import Settings
+from clipstream.gateway.signing import MediaSigner
+
+
+@dataclass
+class Services:
+    """The gateway's parts. One instance per process."""
+
+    settings: Settings
+    pool: Pool
+    store: ObjectStore
+    bus: Bus
+    access_tokens: AccessTokens
+    logins: Logins
+    media: MediaSigner
+    uploads: UploadSigner
+    projector: Projector
+    relay: Relay
+    feed: Feed
+    estimates: Estimates
+    search: SearchClient
+    started_at: float = field(default_factory=time.monotonic)
+    streaming: set[asyncio.Task[object]] = field(default_factory=set)
+
+    def api_url(self, request: web.Request, path: str) -> str:
+        """A path as the client sees it: at the address the operator told, else the one the client used."""
+        base = self.settings.public_api_url or str(request.url.origin())
+        return f"{base.rstrip('/')}{path}"
+
+
+DOCUMENT: web.AppKey[bytes] = web.AppKey("document", bytes)
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -1,0 +1,61 @@
+"""The gateway's settings: the shared ones, and who may log in, how long tokens live, when silence is suspicious."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from clipstream.common.settings import BusSettings, DatabaseSettings, LimitSettings, ServiceSettings, StoreSettings
+
+MIN_SECRET_BYTES = 32
+
+
+class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, LimitSettings):
+    """Refuses to start with a short secret, or with development login beside a public address."""
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8080, ge=0, le=65535)
+    public_api_url: str | None = None
+    public_web_url: str | None = None
+
+    secret_key: SecretStr
+    dev_login: bool = False
+    access_token_life: timedelta = timedelta(minutes=10)
+    refresh_token_life: timedelta = timedelta(days=30)
+    media_token_life: timedelta = timedelta(hours=6)
+    upload_url_life: timedelta = timedelta(minutes=15)
+
+    search_url: str | None = None
+    internal_token: SecretStr | None = None
+
+    stale_after: timedelta = Field(default=timedelta(seconds=60), description="silence of a running stage")
+    queued_after: timedelta = Field(default=timedelta(minutes=10), description="silence of a queued stage")
+    retrying_after: timedelta = Field(
+        default=timedelta(minutes=45),
+        description="silence of a stage that waits for its next try; longer than the longest wait",
+    )
+    announce_after: timedelta = Field(default=timedelta(seconds=30), description="age of an upload nobody announced")
+    abandon_after: timedelta = Field(default=timedelta(hours=24), description="age of an upload that never came")
+    give_up_after: timedelta = Field(default=timedelta(hours=48), description="age of a clip that no stage finishes")
+    sweep_interval: timedelta = timedelta(seconds=5)
+    max_attempts: int = Field(default=5, ge=1)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(
+                f"SECRET_KEY must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Settings:
+        if self.dev_login and self.public_api_url:
+            raise ValueError(
+                "DEV_LOGIN lets anybody in by name and PUBLIC_API_URL is set: unset one of them before starting"
+            )
+        if self.search_url and self.internal_token is None:
+            raise ValueError("SEARCH_URL is set, so INTERNAL_TOKEN must be set too: the search service asks for it")
+        return self

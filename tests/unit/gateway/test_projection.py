@@ -1,0 +1,199 @@
+"""The fold from events to a clip: the same events give the same clip, in any order, however often each comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from corpus.stories import BEGIN, Story
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clipstream.common.contracts.envelope import Envelope
+from clipstream.common.contracts.events import Stage
+from clipstream.common.contracts.ids import StreamId, VideoId
+from clipstream.gateway.projection import STAGES, Clip, fold
+
+VIDEO = VideoId(UUID(int=1))
+ORIGINAL = VideoId(UUID(int=2))
+STREAM = StreamId(UUID(int=3))
+
+
+def project(told: Sequence[Envelope]) -> tuple[Clip, int]:
+    """The clip after these events, each id once as the inbox lets it, and how often it became ready."""
+    clip, seen, ready = Clip(id=VIDEO, stream_id=STREAM), set(), 0
+    for envelope in told:
+        if envelope.id not in seen:
+            seen.add(envelope.id)
+            ready += fold(clip, envelope)
+    return clip, ready
+
+
+def story() -> Story:
+    return Story(VIDEO, STREAM)
+
+
+def _duplicate() -> Story:
+    told = story()
+    told.copy_of(ORIGINAL)
+    return told
+
+
+def _rejected() -> Story:
+    told = story()
+    told.reject()
+    return told
+
+
+def _ingest_failed() -> Story:
+    told = story()
+    told.fail("ingest", told.upload)
+    return told
+
+
+def _failed_twice() -> Story:
+    """The runner and the sweeper both gave up on the same stage."""
+    told = story().finish(without=["stt"])
+    assert told.unique is not None
+    told.fail("stt", told.unique, by="sweeper", error="nothing was heard")
+    return told
+
+
+def _failed_then_done() -> Story:
+    """A worker everybody had given up finished after all."""
+    told = story().finish(without=["transcode"])
+    told.transcode()
+    return told
+
+
+def _stt_back_from_the_dead() -> Story:
+    told = story().finish(without=["stt"])
+    told.index("text", told.transcribe())
+    return told
+
+
+STORIES = {
+    "ready": lambda: story().finish(),
+    "without speech": lambda: story().finish(without=["stt"]),
+    "without pictures": lambda: story().finish(without=["embed"]),
+    "not indexed": lambda: story().finish(without=["search_text", "search_vectors"]),
+    "nothing but video": lambda: story().finish(without=["stt", "embed"]),
+    "not playable": lambda: story().finish(without=["transcode"]),
+    "duplicate": _duplicate,
+    "rejected": _rejected,
+    "ingest failed": _ingest_failed,
+    "failed twice": _failed_twice,
+    "failed, then done": _failed_then_done,
+    "stt failed, then done": _stt_back_from_the_dead,
+}
+OUTCOMES = {
+    "ready": ("ready", 0),
+    "without speech": ("ready", 0),
+    "without pictures": ("ready", 0),
+    "not indexed": ("ready", 0),
+    "nothing but video": ("ready", 0),
+    "not playable": ("failed", 2),
+    "duplicate": ("duplicate", -1),
+    "rejected": ("rejected", 1),
+    "ingest failed": ("failed", 1),
+    "failed twice": ("ready", 0),
+    "failed, then done": ("ready", 0),
+    "stt failed, then done": ("ready", 0),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_each_story_ends_as_it_must(name: str) -> None:
+    clip, ready = project(STORIES[name]().told)
+    assert (clip.status, clip.processing_index) == OUTCOMES[name]
+    assert ready == (1 if clip.status == "ready" else 0)
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_any_order_and_any_repetition_gives_the_same_clip(data: st.DataObject) -> None:
+    told = STORIES[data.draw(st.sampled_from(sorted(STORIES)))]().told
+    shuffled = data.draw(st.permutations(told + data.draw(st.lists(st.sampled_from(told), max_size=6))))
+    expected, made_ready = project(told)
+    clip, ready = project(shuffled)
+    assert clip == expected
+    assert ready == made_ready
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_clip_that_was_ready_stays_ready(data: st.DataObject) -> None:
+    told = STORIES[data.draw(st.sampled_from([n for n, o in OUTCOMES.items() if o[0] == "ready"]))]().told
+    clip, was_ready = Clip(id=VIDEO, stream_id=STREAM), False
+    for envelope in data.draw(st.permutations(told)):
+        fold(clip, envelope)
+        assert not was_ready or clip.status == "ready"
+        was_ready = clip.status == "ready"
+
+
+def test_the_processing_index_is_the_lowest_unfinished_stage() -> None:
+    told = story()
+    clip = Clip(id=VIDEO, stream_id=STREAM)
+    shown = []
+
+    def tell(envelope: Envelope) -> None:
+        fold(clip, envelope)
+        shown.append(clip.processing_index)
+
+    tell(told.upload)
+    tell(told.ingest())
+    tell(told.dedupe())
+    embedded = told.embed()
+    tell(embedded)
+    tell(told.transcode())
+    spoken = told.transcribe()
+    tell(spoken)
+    tell(told.index("text", spoken))
+    tell(told.index("vectors", embedded))
+    assert shown == [1, 1, 2, 2, 3, 4, 4, 0]
+
+
+def test_a_failed_optional_part_is_named_and_does_not_hold_the_clip() -> None:
+    clip, _ = project(story().finish(without=["stt"]).told)
+    states = {stage: row.state for stage, row in clip.stages.items()}
+    assert states["stt"] == "failed"
+    assert clip.stages["stt"].error == "stt broke"
+    assert states["search_text"] == "skipped"
+    assert (clip.status, clip.error, clip.failed_stage) == ("ready", None, None)
+
+
+def test_a_failed_video_says_which_stage_and_why() -> None:
+    clip, _ = project(story().finish(without=["transcode"]).told)
+    assert (clip.failed_stage, clip.error) == ("transcode", "transcode broke")
+
+
+@pytest.mark.parametrize("name", ["duplicate", "rejected", "ingest failed"])
+def test_what_will_never_run_is_skipped(name: str) -> None:
+    clip, _ = project(STORIES[name]().told)
+    assert {clip.stages[stage].state for stage in STAGES[2:]} == {"skipped"}
+
+
+def test_times_are_those_of_the_events() -> None:
+    told = story().finish()
+    clip, _ = project(told.told)
+    assert clip.uploaded_at == BEGIN
+    assert clip.playable_at == BEGIN + timedelta(seconds=3)
+    assert clip.ready_at == told.told[-1].time
+    assert clip.duration_s == 29.5
+
+
+def test_each_stage_knows_the_event_it_works_on() -> None:
+    told = story().finish()
+    clip, _ = project(told.told)
+    causes: dict[Stage, str] = {stage: row.trigger["type"] for stage, row in clip.stages.items() if row.trigger}
+    assert causes == {
+        "ingest": "upload.completed.v1",
+        "dedupe": "clip.ingested.v1",
+        "transcode": "clip.unique.v1",
+        "stt": "clip.unique.v1",
+        "embed": "clip.unique.v1",
+        "search_text": "clip.transcribed.v1",
+        "search_vectors": "clip.embedded.v1",
+    }
