@@ -55,7 +55,9 @@ class Report:
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
             "versions": {"python": platform.python_version(), **{name: version(name) for name in self.packages}},
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip(),
+            "commit": subprocess.run(
+                ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+            ).stdout.strip(),
             "figures": [asdict(figure) | {"met": figure.met} for figure in self.figures],
         }
         target = ROOT / "bench" / f"{self.what}.json"

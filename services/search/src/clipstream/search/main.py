@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from clipstream.common.stage.runner import run_to_end, serve_stage
-
 from clipstream.common.db import migrations, pool
+from clipstream.common.stage.runner import run_to_end, serve_stage
 from clipstream.common.vectors import open_index
 from clipstream.search.deletions import Deletions
 from clipstream.search.query import Queries, routes
@@ -27,6 +26,7 @@ async def serve(settings: Settings) -> int:
             service="search",
             routes=routes(Queries(repository, index), settings.internal_token.get_secret_value()),
             background=[Deletions(repository, index).run],
+            checks={"database": repository.check, "vectors": index.check},
         )
     finally:
         await index.close()

@@ -112,6 +112,11 @@ class Repository:
         hits = [SpokenHit(r["video_id"], r["start_s"], r["end_s"], r["text"], r["marked"]) for r in rows]
         return hits, int(total)
 
+    async def check(self) -> None:
+        """Raises `Outage` where the database cannot be asked."""
+        with map_database_errors():
+            await self._pool.fetchval("SELECT 1")
+
     @staticmethod
     async def _is_deleted(connection: asyncpg.Connection, video_id: UUID) -> bool:
         # The lock makes indexing and deleting one video take turns.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
@@ -19,6 +19,7 @@ from clipstream.common.bus.rabbit import connect
 from clipstream.common.contracts.events import ClipDeleted
 from clipstream.common.errors import ClipstreamError
 from clipstream.common.obs import logging
+from clipstream.common.obs.health import Check
 from clipstream.common.settings import StageSettings
 from clipstream.common.stage.deletions import Deletions
 from clipstream.common.stage.isolate import isolate
@@ -72,6 +73,7 @@ async def serve_stage(
     service: str,
     routes: Sequence[web.AbstractRouteDef] = (),
     background: Sequence[Background] = (),
+    checks: Mapping[str, Check] | None = None,
 ) -> int:
     """Open bus and store, consume for every spec, live until the end; the exit status."""
     async with AsyncExitStack() as opened:
@@ -84,7 +86,7 @@ async def serve_stage(
         return await live(
             bus,
             settings,
-            checks={"storage": store.check},
+            checks={"storage": store.check, **(checks or {})},
             routes=routes,
             consume=partial(consume_stages, specs, bus, store, scratch),
             background=[partial(task, bus, store) for task in background],
