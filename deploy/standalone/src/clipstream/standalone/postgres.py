@@ -14,6 +14,7 @@ from typing import ClassVar
 from clipstream.standalone.environment import plain
 from clipstream.standalone.errors import CannotFetch, CannotStart
 from clipstream.standalone.identity import write_private
+from clipstream.standalone.logs import tail
 from clipstream.standalone.processes import run_to_end
 from clipstream.standalone.server import Server
 from clipstream.standalone.unprivileged import Identification, identification
@@ -165,9 +166,7 @@ class PostgreSQL(Server):
                 check=False,
             )
         if done.returncode != 0:
-            raise CannotStart(
-                f"PostgreSQL could not make its data directory. The end of {self.log}:\n{self.log_tail()}"
-            )
+            raise CannotStart(f"PostgreSQL could not make its data directory. The end of {self.log}:\n{tail(self.log)}")
 
 
 def _installations() -> Iterator[Path]:

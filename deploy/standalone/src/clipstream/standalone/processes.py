@@ -32,20 +32,21 @@ def spawn(
         raise CannotStart("The command setpriv is missing: install the package util-linux.")
     line = [*prefix, setpriv, "--pdeathsig", death_signal, "--", *command]
     with log.open("ab") as output:
-        return (
-            _spawner(os.getpid())
-            .submit(
-                subprocess.Popen,
-                line,
-                cwd=cwd,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            .result()
+        started = _spawner(os.getpid()).submit(
+            subprocess.Popen,
+            line,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        try:
+            return started.result()
+        except KeyboardInterrupt:
+            started.result().kill()  # nobody would know of it
+            raise
 
 
 def run_to_end(
@@ -88,6 +89,21 @@ def running_in(directory: Path, executables: Collection[str]) -> list[int]:
                 found.append(int(entry.name))
         except OSError:
             continue  # it ended meanwhile, or belongs to somebody else
+    return found
+
+
+def marked(name: str, value: str) -> list[int]:
+    """Processes other than this one that were started with `name=value` in their environment, or by one that was."""
+    mark = f"{name}={value}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
     return found
 
 
