@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_document_is_current() -> None:
-    command = [sys.executable, ROOT / "tools" / "write_asyncapi.py", "--check"]
+    command = [sys.executable, str(ROOT / "tools" / "write_asyncapi.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
