@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiobotocore.session import get_session
 
+from clipstream.common.contracts import keys
 from clipstream.common.settings import StoreSettings
-from clipstream.common.store import announce_uploads
 from clipstream.standalone.demo.client import ApiError
 from clipstream.standalone.minio import MinIO
 from clipstream.standalone.rabbitmq import RabbitMQ
@@ -48,8 +50,24 @@ def site(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iter
         settings = StoreSettings.model_validate(storage)
         # The sweeper would find unannounced uploads, too; here only MinIO may.
         with running(root, broker.url, databases.create(), storage, ANNOUNCE_AFTER="PT1H") as run:
-            asyncio.run(announce_uploads(settings, minio.arn))
+            asyncio.run(_announce_uploads(minio))
             yield Site(Cluster(run, settings, broker.url), minio, broker)
+
+
+async def _announce_uploads(minio: MinIO) -> None:
+    """The bucket's rule, as an operator puts it."""
+    rule: dict[str, object] = {"QueueArn": minio.arn, "Events": ["s3:ObjectCreated:*"]}
+    rule["Filter"] = {"Key": {"FilterRules": [{"Name": "prefix", "Value": keys.RAW_PREFIX}]}}
+    async with get_session().create_client(
+        "s3",
+        endpoint_url=minio.url,
+        region_name="us-east-1",
+        aws_access_key_id=minio.access_key,
+        aws_secret_access_key=minio.secret_key,
+    ) as client:
+        await client.put_bucket_notification_configuration(
+            Bucket="clips", NotificationConfiguration={"QueueConfigurations": [rule]}
+        )
 
 
 async def test_the_bucket_alone_announces_an_upload(site: Site, tmp_path: Path) -> None:
@@ -85,9 +103,7 @@ async def _keep_uploading(player: Player, clip: Path, count: int = 30) -> list[s
     """Ids of the uploads that the store acknowledged; those it refused while it was down are the client's to repeat."""
     acknowledged = []
     for _ in range(count):
-        try:
+        with suppress(aiohttp.ClientError, ApiError, OSError):
             acknowledged.append(await player.upload(clip, announce=False))
-        except (aiohttp.ClientError, ApiError, OSError):
-            pass
         await asyncio.sleep(0.3)
     return acknowledged
