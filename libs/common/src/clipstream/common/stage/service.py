@@ -44,14 +44,11 @@ async def live(
     stop = _stop_signal()
     watchdog.start()
     await server.start()
-    tasks = [
-        asyncio.create_task(_awaited(task), name=getattr(task, "__qualname__", "background")) for task in background
-    ]
-    tasks.append(asyncio.create_task(_watch_consumers(bus, _UNHEALTHY_FOR), name="consumer watch"))
+    log.info("service_started", **settings.redacted())
+    tasks = [asyncio.create_task(_awaited(task), name=_name(task)) for task in (consume, *background)]
+    tasks.append(asyncio.create_task(watch_consumers(bus, _UNHEALTHY_FOR), name="consumer watch"))
     try:
-        await consume()
-        log.info("service_started", **settings.redacted())
-        return await _until_end(stop, tasks)
+        return await until_end(stop, tasks)
     finally:
         server.stopping()
         for task in tasks:
