@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 
-.PHONY: help install lint typecheck format
+.PHONY: help install lint typecheck format asyncapi
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -30,3 +30,6 @@ format: install ## Format, sort imports, apply safe fixes
 
 typecheck: install ## mypy, strict
 	$(RUN) mypy libs/common/src $(wildcard services/*/src) deploy/standalone/src tests tools/*.py
+
+asyncapi: install ## Write docs/asyncapi.yaml from the contracts
+	$(RUN) python tools/write_asyncapi.py

@@ -33,7 +33,10 @@ def test_every_route_says_what_it_is() -> None:
 def test_exactly_the_public_and_signed_routes_need_no_token() -> None:
     described = json.loads(openapi())["paths"]
     open_routes = {
-        (method.upper(), path) for path, methods in described.items() for method, op in methods.items() if "security" not in op
+        (method.upper(), path)
+        for path, methods in described.items()
+        for method, op in methods.items()
+        if "security" not in op
     }
     expected = {(r.method, r.path.replace(":.+", "")) for r in ROUTES if r.access in (Access.PUBLIC, Access.SIGNED)}
     assert open_routes == expected

@@ -43,7 +43,9 @@ class Story:
 
     def ingest(self) -> Envelope:
         probe = keys.probe(self.video_id)
-        event = events.ClipIngested(**self._about, key=keys.original(self.video_id, ".mp4"), etag="e1", media=MEDIA, probe_key=probe)
+        event = events.ClipIngested(
+            **self._about, key=keys.original(self.video_id, ".mp4"), etag="e1", media=MEDIA, probe_key=probe
+        )
         self.ingested = self._answer(self.upload, "ingest", event)
         return self.ingested
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fixtures.postgres import Databases
-from integration.gateway.world import Somebody, World, serving, settings
 
 from clipstream.common.db.migrations import migrate
 from clipstream.gateway.app import MIGRATIONS, SCHEMA
+from fixtures.postgres import Databases
+from integration.gateway.world import Somebody, World, serving, settings
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import jwt
 import pytest
-from integration.gateway.world import SECRET, World, serving, settings, unknown
 
 from clipstream.gateway.auth import AUDIENCE, ISSUER, AccessTokens
 from clipstream.gateway.signing import derive_key
+from integration.gateway.world import SECRET, World, serving, settings, unknown
 
 KEY = derive_key(SECRET, "access token")
 
@@ -78,7 +78,11 @@ def _token(claims: dict[str, Any], *, key: bytes = KEY, alg: str = "HS256", typ:
 
 def _unsigned(claims: dict[str, Any]) -> str:
     def part(value: dict[str, Any]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value, default=lambda d: int(d.timestamp())).encode()).rstrip(b"=").decode()
+        return (
+            base64.urlsafe_b64encode(json.dumps(value, default=lambda d: int(d.timestamp())).encode())
+            .rstrip(b"=")
+            .decode()
+        )
 
     return f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{part(claims)}."
 
@@ -100,7 +104,9 @@ FORGED = {
     "no user": lambda u: _token(_claims(u, sub=None)),
     "user that is no id": lambda u: _token(_claims("root")),
     "user that is gone": lambda u: _token(_claims(unknown())),
-    "critical header": lambda u: jwt.encode(_claims(u), KEY, algorithm="HS256", headers={"typ": "at+jwt", "crit": ["x"], "x": 1}),
+    "critical header": lambda u: jwt.encode(
+        _claims(u), KEY, algorithm="HS256", headers={"typ": "at+jwt", "crit": ["x"], "x": 1}
+    ),
     "cut off": lambda u: _token(_claims(u))[:-4],
     "not a token": lambda u: "not.a.token",
     "one word": lambda u: "token",

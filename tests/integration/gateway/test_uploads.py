@@ -9,13 +9,13 @@ from uuid import UUID
 
 import aiohttp
 import pytest
-from integration.gateway.conftest import Friends
-from integration.gateway.world import FILE, World, eventually
 
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.ids import VideoId, upload_event_id
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
+from integration.gateway.conftest import Friends
+from integration.gateway.world import FILE, World, eventually
 
 
 async def _outbox(world: World) -> list[dict[str, Any]]:
@@ -200,14 +200,18 @@ async def test_a_form_that_is_wrong_leaves_nothing(
         ({"Content-Type": "multipart/form-data"}, b"no boundary"),
         ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x\r\nnonsense"),
         ({"Content-Type": "multipart/form-data; boundary=x"}, b""),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp4\"\r\n\r\ncut"),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nz\r\n--y--\r\n--x--"),
+        (
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\ncut',
+        ),
+        (
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nz\r\n--y--\r\n--x--",
+        ),
     ],
 )
 async def test_a_form_that_is_none(world: World, friends: Friends, headers: dict[str, str], body: bytes) -> None:
-    answer = await friends.uploader.ask(
-        "POST", f"/streams/{friends.stream_id}/videos", headers=headers, data=body
-    )
+    answer = await friends.uploader.ask("POST", f"/streams/{friends.stream_id}/videos", headers=headers, data=body)
     assert (answer.status, answer.error) == (400, "Invalid video file")
     assert await world.rows("videos") == []
 
@@ -217,9 +221,12 @@ async def test_a_form_whose_sender_leaves_is_no_video(world: World, friends: Fri
     reader, writer = await asyncio.open_connection(world.base.host, world.base.port)
     writer.write(
         f"POST /streams/{friends.stream_id}/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {friends.uploader.token}\r\n"
-        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n".encode() + head + b"y" * 1000
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n".encode()
+        + head
+        + b"y" * 1000
     )
     await writer.drain()
+
     async def began() -> bool:
         return len(await world.rows("videos")) == 1
 

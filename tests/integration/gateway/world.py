@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import aiohttp
 import asyncpg
 from aiohttp import web
-from corpus.stories import Story
 from yarl import URL
 
 from clipstream.common.bus.memory import InMemoryBus
@@ -28,6 +27,7 @@ from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.app import SCHEMA, Gateway
 from clipstream.gateway.main import listen
 from clipstream.gateway.settings import Settings
+from corpus.stories import Story
 
 SECRET = "a secret of thirty-two bytes or more"
 INTERNAL_TOKEN = "the search service's token"
@@ -97,9 +97,7 @@ class World:
         if name not in self.people:
             answer = (await self.nobody.post("/auth/dev", {"name": name})).json
             user_id = UUID(answer["user"]["id"])
-            self.people[name] = Somebody(
-                self.session, self.base, answer["app_token"], user_id, answer["refresh_token"]
-            )
+            self.people[name] = Somebody(self.session, self.base, answer["app_token"], user_id, answer["refresh_token"])
         return self.people[name]
 
     async def stream(self, owner: Somebody, **members: Somebody) -> str:

@@ -29,8 +29,11 @@ def minio(tmp_path: Path, tools: Path) -> Iterator[MinIO]:
 @asynccontextmanager
 async def _client(server: MinIO) -> AsyncIterator[Any]:
     async with get_session().create_client(
-        "s3", endpoint_url=server.url, region_name="us-east-1",
-        aws_access_key_id=server.access_key, aws_secret_access_key=server.secret_key,
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
     ) as client:
         yield client
 
@@ -51,7 +54,9 @@ def test_it_listens_on_loopback_only(minio: MinIO) -> None:
     assert all(ipaddress.ip_address(address).is_loopback for address, _ in sockets)
 
 
-async def test_an_object_is_announced_even_when_the_broker_was_down(rabbitmq: RabbitMQ, tmp_path: Path, tools: Path) -> None:
+async def test_an_object_is_announced_even_when_the_broker_was_down(
+    rabbitmq: RabbitMQ, tmp_path: Path, tools: Path
+) -> None:
     async with await aio_pika.connect(rabbitmq.url) as connection:
         channel = await connection.channel()
         exchange = await channel.declare_exchange("clipstream.storage", aio_pika.ExchangeType.TOPIC, durable=True)
@@ -90,5 +95,7 @@ async def test_a_damaged_event_does_not_keep_the_server_down(rabbitmq: RabbitMQ,
         server.start()
         assert server.alive()
         assert sorted(path.name for path in (server.home / "events-damaged").iterdir()) == [
-            "README.txt", "b8f2f7a0-0000-4000-8000-000000000000.event"]
+            "README.txt",
+            "b8f2f7a0-0000-4000-8000-000000000000.event",
+        ]
         assert list(queued.iterdir()) == []

@@ -32,9 +32,14 @@ def test_a_committed_row_survives_the_server_being_killed(postgres: PostgreSQL) 
 
 def test_killed_in_the_middle_of_a_query_it_starts_again(postgres: PostgreSQL) -> None:
     """Backends outlive their killed parent for a moment and hold its shared memory."""
-    busy = subprocess.Popen([installation() / "psql", "-q", postgres.url, "-c", "SELECT count(*) FROM generate_series(1, 1e12)"],
-                            stderr=subprocess.DEVNULL)
-    while postgres.query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%1e12%' AND pid <> pg_backend_pid()") != "1":
+    busy = subprocess.Popen(
+        [installation() / "psql", "-q", postgres.url, "-c", "SELECT count(*) FROM generate_series(1, 1e12)"],
+        stderr=subprocess.DEVNULL,
+    )
+    while (
+        postgres.query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%1e12%' AND pid <> pg_backend_pid()")
+        != "1"
+    ):
         assert busy.poll() is None
     postgres.kill()
     postgres.start()
@@ -46,8 +51,10 @@ def test_a_frozen_leftover_of_a_killed_run_is_removed(tmp_path: Path, tools: Pat
     class Impatient(PostgreSQL):
         stop_patience_s = 0.5
 
-    start = "import sys, time; from pathlib import Path; from clipstream.standalone.postgres import PostgreSQL as S; " \
-            "s = S(*map(Path, sys.argv[1:])); s.start(); print(s.pid, flush=True); time.sleep(600)"
+    start = (
+        "import sys, time; from pathlib import Path; from clipstream.standalone.postgres import PostgreSQL as S; "
+        "s = S(*map(Path, sys.argv[1:])); s.start(); print(s.pid, flush=True); time.sleep(600)"
+    )
     command = [sys.executable, "-c", start, str(tmp_path / "postgres"), str(tools)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as starter:
         assert starter.stdout is not None
@@ -79,7 +86,9 @@ def test_text_follows_unicode(postgres: PostgreSQL) -> None:
     assert postgres.query("SELECT lower('ÄÖŁ'), upper('é')") == "äöł|É"
 
 
-def test_two_clusters_run_side_by_side_and_hold_more_databases(postgres: PostgreSQL, tmp_path: Path, tools: Path) -> None:
+def test_two_clusters_run_side_by_side_and_hold_more_databases(
+    postgres: PostgreSQL, tmp_path: Path, tools: Path
+) -> None:
     with PostgreSQL(tmp_path / "other", tools) as other:
         url = other.create_database("second")
         with psycopg.connect(url) as connection:

@@ -66,7 +66,9 @@ async def test_only_the_generated_user_may_enter(rabbitmq: RabbitMQ) -> None:
     address = rabbitmq.url.rpartition("@")[2]
     with pytest.raises(aio_pika.exceptions.ProbableAuthenticationError):
         await aio_pika.connect(f"amqp://guest:guest@{address}")
-    assert [line.split("\t")[0] for line in rabbitmq.control("list_users", "--no-table-headers").splitlines()] == ["clipstream"]
+    assert [line.split("\t")[0] for line in rabbitmq.control("list_users", "--no-table-headers").splitlines()] == [
+        "clipstream"
+    ]
     private = [path for path in rabbitmq.home.iterdir() if path.suffix in (".json", ".conf", ".cookie")]
     assert len(private) == 3
     assert all(path.stat().st_mode & 0o077 == 0 for path in private)

@@ -34,7 +34,14 @@ def test_parallel_chains_count_once() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.2, "1 second"), (42, "42 seconds"), (60, "1 minute"), (300, "5 minutes"), (7200, "2 hours"), (432_000, "5 days")],
+    [
+        (0.2, "1 second"),
+        (42, "42 seconds"),
+        (60, "1 minute"),
+        (300, "5 minutes"),
+        (7200, "2 hours"),
+        (432_000, "5 days"),
+    ],
 )
 def test_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

@@ -7,7 +7,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from corpus.stories import BEGIN, Story
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
 from clipstream.gateway.projection import STAGES, Clip, fold
+from corpus.stories import BEGIN, Story
 
 VIDEO = VideoId(UUID(int=1))
 ORIGINAL = VideoId(UUID(int=2))

@@ -23,7 +23,10 @@ def test_one_range(header: str, expected: Span) -> None:
     assert parse(header, 10) == expected
 
 
-@pytest.mark.parametrize("header", ["", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,4-5", "items=0-1", "bytes=a-b", "bytes=" + "9" * 50 + "-"])
+@pytest.mark.parametrize(
+    "header",
+    ["", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,4-5", "items=0-1", "bytes=a-b", "bytes=" + "9" * 50 + "-"],
+)
 def test_what_is_not_one_range_is_answered_with_the_whole(header: str) -> None:
     assert parse(header, 10) is None
 

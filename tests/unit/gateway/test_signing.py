@@ -38,7 +38,20 @@ def test_not_for_another_video_or_secret(signer: MediaSigner) -> None:
     assert not MediaSigner("t" * 32, LIFE).good(token, VIDEO, NOW)
 
 
-@pytest.mark.parametrize("token", ["", ".", "zz.aaaa", "ff", "7fffffff.", "7fffffff.AAAA", "-1.AAAAAAAAAAAAAAAAAAAAAAAA", "7fffffff.\udc80", "7fffffff.ä"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        ".",
+        "zz.aaaa",
+        "ff",
+        "7fffffff.",
+        "7fffffff.AAAA",
+        "-1.AAAAAAAAAAAAAAAAAAAAAAAA",
+        "7fffffff.\udc80",
+        "7fffffff.ä",
+    ],
+)
 def test_nonsense_is_refused(signer: MediaSigner, token: str) -> None:
     assert not signer.good(token, VIDEO, NOW)
 

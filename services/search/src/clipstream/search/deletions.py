@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from clipstream.common.bus.port import Bus
-
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipDeleted
 from clipstream.common.store.objects import ObjectStore

@@ -10,10 +10,10 @@ from typing import BinaryIO
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from av.filter import Graph
-from clipstream.common.media.open import open_media
 from pydantic import BaseModel
 
 from clipstream.common.contracts.media import AudioTrack
+from clipstream.common.media.open import open_media
 
 SAMPLE_RATE = 16_000
 _VOICE = re.compile(r"\b(mic|micro|microphone|aux|voice|vocal|commentary|discord|team ?speak|chat)\b", re.IGNORECASE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 from clipstream.common.stage.runner import run_stage
-
 from clipstream.stt.model import find_model
 from clipstream.stt.processor import Whisper
 from clipstream.stt.settings import Settings

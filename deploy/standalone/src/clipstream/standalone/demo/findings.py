@@ -61,7 +61,7 @@ async def _decoded_frames(client: Client, playlist_url: str) -> int:
     playlist = (await client.fetch(playlist_url)).decode()
     parts = re.findall(r'#EXT-X-MAP:URI="([^"]+)"', playlist) + re.findall(r"^(?!#)(\S+)$", playlist, re.MULTILINE)
     body = b"".join([await client.fetch(urljoin(playlist_url, part)) for part in parts])
-    with av.open(io.BytesIO(body)) as container:
+    with av.open(io.BytesIO(body), "r") as container:
         return sum(1 for _ in container.decode(video=0))
 
 

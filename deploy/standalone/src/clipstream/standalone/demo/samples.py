@@ -20,7 +20,7 @@ class Sample:
     title: str
     filename: str
     outcome: Outcome
-    make: Callable[[Path, Path], None]  # (own path, directory of all samples)
+    make: Callable[[Path, Path], object]  # (own path, directory of all samples)
     renditions: tuple[int, ...] = ()
     spoken: tuple[tuple[float, str], ...] = ()
     original: str | None = None
@@ -55,7 +55,7 @@ SAMPLES = (
         "Arena, sent twice",
         "arena copy.mp4",
         "duplicate",
-        lambda path, samples: shutil.copyfile(samples / "arena.mp4", path) and None,
+        lambda path, samples: shutil.copyfile(samples / "arena.mp4", path),
         original="Arena clutch",
     ),
     Sample(

@@ -93,7 +93,7 @@ class Bus(Protocol):
         ...
 
     async def consumers_ok(self) -> bool:
-        """Whether the broker itself says that each of our queues has a consumer."""
+        """Whether the broker itself says that each of our queues has a consumer; `Outage` where it does not answer."""
         ...
 
     async def served(self, queue: str) -> bool:

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractQueue
+from aio_pika.exceptions import ChannelNotFoundEntity
 from pydantic import ValidationError
 
 from clipstream.common.bus.connection import CONNECTION_ERRORS, Link
@@ -38,12 +40,16 @@ from clipstream.common.bus.topology import (
 from clipstream.common.bus.worker import Worker
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipProgress, Event
+from clipstream.common.errors import Outage
 from clipstream.common.obs import metrics
 from clipstream.common.settings import BusSettings
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 _LIGHT_SLOTS = 8
+_ANSWER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,7 @@ class RabbitBus:
 
     async def consumers_ok(self) -> bool:
         if not all(consumer.subscribed for consumer in (*self._consumers.values(), *self._listeners)):
+            await self._ask(lambda channel: channel.close())
             return False
         if not self._count_is_true:
             return True
@@ -219,32 +226,42 @@ class RabbitBus:
         """Heal what only the broker can see: a queue that we believe to consume, and that has no consumer."""
         while True:
             await asyncio.sleep(self._patience.self_check.total_seconds())
-            for queue, consumer in self._consumers.items():
-                if self._count_is_true and consumer.subscribed and not await self.served(queue):
-                    log.error("consumer_missing", queue=queue)
-                    await consumer.resubscribe()
-                    await self._judge_count(queue, consumer)
+            with suppress(Outage):
+                for queue, consumer in self._consumers.items():
+                    await self._heal(queue, consumer)
 
-    async def _judge_count(self, queue: str, consumer: Consumer) -> None:
+    async def _heal(self, queue: str, consumer: Consumer) -> None:
         """RabbitMQ before April 2026 could answer for quorum queues with the number of unsettled messages instead
         (rabbitmq-server#16185). One that says 0 right after it confirmed a consumer is not asked again."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.self_check.total_seconds()):
-                await consumer.wait_subscribed()
-            self._count_is_true = await self.served(queue)
-            if not self._count_is_true:
-                log.warning("consumer_count_untrusted", queue=queue)
+        if not self._count_is_true or not consumer.subscribed or await self.served(queue):
+            return
+        log.error("consumer_missing", queue=queue)
+        await consumer.resubscribe()
+        await consumer.wait_subscribed()
+        self._count_is_true = await self.served(queue)
+        if not self._count_is_true:
+            log.warning("consumer_count_untrusted", queue=queue)
 
     async def served(self, queue: str) -> bool:
-        """Asked on a fresh channel: what the client caches is not to be believed."""
+        """Whether the broker says so; a queue that does not exist has none."""
+
+        async def count(channel: AbstractChannel) -> bool:
+            try:
+                declared = await channel.declare_queue(queue, passive=True)
+            except ChannelNotFoundEntity:
+                return False
+            await channel.close()
+            return bool(declared.declaration_result.consumer_count)
+
+        return await self._ask(count)
+
+    async def _ask(self, question: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        """Ask the broker on a fresh channel, where nothing is cached; `Outage` where it does not answer."""
         try:
-            async with asyncio.timeout(10):
-                channel = await self._consuming.channel()
-                asked = await channel.declare_queue(queue, passive=True)
-                await channel.close()
-        except CONNECTION_ERRORS:
-            return False
-        return bool(asked.declaration_result.consumer_count)
+            async with asyncio.timeout(_ANSWER_S):
+                return await question(await self._consuming.channel())
+        except CONNECTION_ERRORS as error:
+            raise Outage(f"RabbitMQ does not answer: {error or type(error).__name__}") from error
 
 
 async def _heard(hear: Callable[[Delivery], Awaitable[None]], delivery: Delivery) -> None:

@@ -49,8 +49,8 @@ QUEUES: Mapping[str, tuple[type[Event], ...]] = {
     "embed": (ClipUnique,),
     "search_text": (ClipTranscribed,),
     "search_vectors": (ClipEmbedded,),
-    "dedupe.deleted": (ClipDeleted,),
-    "search.deleted": (ClipDeleted,),
+    "dedupe.deletions": (ClipDeleted,),
+    "search.deletions": (ClipDeleted,),
     PROJECTOR_QUEUE: tuple(event for event in EVENTS.values() if event is not ClipProgress),
 }
 

@@ -7,11 +7,29 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from clipstream.common.contracts.media import MediaInfo
+
 
 class Document(BaseModel):
     """Written once, read by anyone; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Probe(Document):
+    """`processed-videos/{video_id}/probe.json`: what every later stage wants to know without opening the file.
+
+    `keyframes` are presentation times of the shown picture's keyframes in ticks of `time_base` (numerator, denominator);
+    `start_s` is where the first picture or sound lies on the file's own clock. `present` is the share of the samples that
+    the file holds: below 1 it was cut off, and `media.duration_s` counts what is there.
+    """
+
+    format: Literal["probe.v1"] = "probe.v1"
+    media: MediaInfo
+    keyframes: tuple[int, ...] = ()
+    time_base: tuple[int, int] = (1, 1)
+    start_s: float = 0.0
+    present: float = 1.0
 
 
 class Word(Document):

@@ -1,1 +1,1 @@
-"""PostgreSQL: the pool, migrations, inbox and outbox."""
+"""PostgreSQL for the services that own tables: pool, migrations, and messages in and out within one transaction."""

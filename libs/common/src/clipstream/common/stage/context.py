@@ -57,5 +57,7 @@ class StageContext(Protocol):
         ...
 
     def progress(self, fraction: float, note: str | None = None) -> None:
-        """Tell how far the work is, 0..1. Cheap: sent at most once a second. Callable from any thread."""
+        """Tell how far the work is, 0..1. Cheap: sent at most once a second. Callable from any thread.
+
+        Raises `Cancelled` once nobody wants the result any more: work in a thread is stopped by nothing else."""
         ...

@@ -1,0 +1,49 @@
+"""Decodes the chosen tracks of one file as far as they go, and counts what is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+Frame = av.VideoFrame | av.AudioFrame
+
+
+class Decoder:
+    """Frames in file order. `pictures` counts decoded or lost ones, `damaged` those lost or concealed by the decoder."""
+
+    def __init__(self, container: InputContainer, streams: Sequence[VideoStream | AudioStream]) -> None:
+        self._container, self._streams = container, streams
+        self.pictures = self.damaged = 0
+        for stream in streams:
+            stream.codec_context.thread_type = "AUTO"
+
+    def __iter__(self) -> Iterator[Frame]:
+        packets = self._container.demux(*self._streams)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.InvalidDataError):  # a file that breaks off is played as far as it goes
+                break
+            if packet.size and isinstance(packet.stream, VideoStream | AudioStream):
+                yield from self._decode(packet.stream, packet)
+        for stream in self._streams:
+            yield from self._decode(stream, None)
+
+    def _decode(self, stream: VideoStream | AudioStream, packet: av.Packet[Any] | None) -> Iterator[Frame]:
+        try:
+            frames = stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            lost = isinstance(stream, VideoStream) and packet is not None
+            self.pictures += lost
+            self.damaged += lost
+            return
+        for frame in frames:
+            if isinstance(frame, av.VideoFrame):
+                self.pictures += 1
+                self.damaged += frame.is_corrupt
+            yield frame

@@ -1,0 +1,34 @@
+"""Settings of the transcode service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from clipstream.common.settings import LimitSettings, StageSettings
+from clipstream.transcode.plan import Recipe
+
+
+class Settings(StageSettings, LimitSettings):
+    """`TRANSCODE_LADDER` lists the short sides of the renditions, `TRANSCODE_PRESET` is x264's."""
+
+    transcode_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
+    transcode_ladder: Annotated[tuple[Annotated[int, Field(ge=144, le=2160)], ...], NoDecode] = (480, 720, 1080)
+
+    @field_validator("transcode_ladder", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("transcode_ladder")
+    @classmethod
+    def _ladder(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or len(set(value)) != len(value) or any(rung % 2 for rung in value):
+            raise ValueError("TRANSCODE_LADDER names even heights, each once, such as 480,720,1080")
+        return tuple(sorted(value))
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(self.transcode_ladder, self.transcode_preset, self.max_duration.total_seconds() + 10)

@@ -1,0 +1,1 @@
+"""Generators of real media for the tests and the demo; nothing here is downloaded."""
