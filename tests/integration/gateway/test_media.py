@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 import structlog
-from integration.gateway.conftest import Friends
-from integration.gateway.world import Answer, World
 
 from clipstream.common.contracts.ids import VideoId
+from integration.gateway.conftest import Friends
+from integration.gateway.world import Answer, World
 
 SEGMENT = bytes(range(256)) * 8192  # 2 MiB: larger than what is answered in one piece
 
@@ -58,9 +58,7 @@ async def test_files_have_their_types_and_ages(
         ("bytes=0-1,5-6", 200, 0, None),
     ],
 )
-async def test_ranges(
-    world: World, video_id: VideoId, header: str, status: int, start: int, stop: int | None
-) -> None:
+async def test_ranges(world: World, video_id: VideoId, header: str, status: int, start: int, stop: int | None) -> None:
     answer = await _get(world, video_id, "segments/plan/run/480p.mp4", Range=header)
     assert (answer.status, answer.raw) == (status, SEGMENT[start:stop])
     if status == 206:

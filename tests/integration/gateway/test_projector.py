@@ -8,19 +8,30 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from corpus.stories import Story
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from integration.gateway.conftest import Friends
-from integration.gateway.world import World, eventually
 
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipProgress
+from clipstream.common.contracts.events import ClipProgress, UploadCompleted
 from clipstream.common.contracts.ids import RunId, VideoId
 from clipstream.gateway import commands
 from clipstream.gateway.repository import clips
+from corpus.stories import Story
+from integration.gateway.conftest import Friends
+from integration.gateway.world import World, eventually
 
-BOOKKEEPING = {"id", "video_id", "key", "created_at", "changed_at", "revision", "look_at", "queued_at", "lease_until", "trigger"}
+BOOKKEEPING = {
+    "id",
+    "video_id",
+    "key",
+    "created_at",
+    "changed_at",
+    "revision",
+    "look_at",
+    "queued_at",
+    "lease_until",
+    "trigger",
+}
 
 
 async def _new_clip(world: World, friends: Friends) -> VideoId:
@@ -71,7 +82,9 @@ async def test_any_order_and_repetition_gives_the_same_rows(world: World, friend
         told = await world.story(video_id, friends.stream_id)
         _tell(told, ending, original)
         events = told.told
-        shuffled = [events[i % len(events)] for i in order if i < len(events)] + [events[i % len(events)] for i in again]
+        shuffled = [events[i % len(events)] for i in order if i < len(events)] + [
+            events[i % len(events)] for i in again
+        ]
         await world.project(*shuffled)
         assert await _read_model(world, video_id) == orderly[ending]
         ready = [row for row in await world.rows("outbox") if json.loads(row["body"])["subject"] == str(video_id)]
@@ -174,8 +187,6 @@ async def test_the_whole_way_over_the_bus(world: World, friends: Friends) -> Non
         story = Story(envelope.data.video_id, envelope.data.stream_id)
         story.upload = envelope
         await world.bus.publish(story.reject("This is no clip."))
-
-    from clipstream.common.contracts.events import UploadCompleted
 
     async with world.gateway.running():
         await world.bus.consume("ingest", [UploadCompleted], ingest)

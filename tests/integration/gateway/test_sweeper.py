@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import timedelta
@@ -9,14 +10,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from integration.gateway.conftest import Friends
-from integration.gateway.world import FILE, World
 
 from clipstream.common.bus.port import DeadLetter
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.ids import VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Outage
+from integration.gateway.conftest import Friends
+from integration.gateway.world import FILE, World
 
 
 @pytest.fixture
@@ -43,19 +44,18 @@ async def _stage(world: World, video_id: VideoId, stage: str = "transcode") -> d
 async def _silence(world: World, video_id: VideoId, stage: str = "transcode", **change: Any) -> None:
     """As if nothing had been heard for longer than allowed."""
     sets = ", ".join(f"{name} = ${index}" for index, name in enumerate(change, start=3))
-    await world.pool.execute(
-        f"UPDATE stages SET lease_until = now() - interval '1 second'{', ' + sets if sets else ''} WHERE video_id = $1 AND stage = $2",  # noqa: S608
-        video_id,
-        stage,
-        *change.values(),
-    )
+    where = "WHERE video_id = $1 AND stage = $2"
+    silent = f"lease_until = now() - interval '1 second'{', ' + sets if sets else ''}"
+    await world.pool.execute(f"UPDATE stages SET {silent} {where}", video_id, stage, *change.values())  # noqa: S608
 
 
 async def _sent(world: World) -> list[tuple[str | None, Envelope]]:
     return [(row["queue"], Envelope.from_bytes(row["body"].encode())) for row in await world.rows("outbox")]
 
 
-async def test_a_silent_running_stage_gets_its_event_again_and_pays_an_attempt(listening: World, friends: Friends) -> None:
+async def test_a_silent_running_stage_gets_its_event_again_and_pays_an_attempt(
+    listening: World, friends: Friends
+) -> None:
     video_id = await _at_transcode(listening, friends)
     await _silence(listening, video_id, state="running", attempts=1)
     await listening.gateway.sweeper.sweep()
@@ -210,8 +210,6 @@ async def test_what_a_late_worker_writes_is_removed_once_more(world: World, frie
 
 
 async def test_two_sweepers_at_once_send_once(listening: World, friends: Friends) -> None:
-    import asyncio
-
     video_id = await _at_transcode(listening, friends)
     await _silence(listening, video_id, state="running")
     await asyncio.gather(*(listening.gateway.sweeper.sweep() for _ in range(5)))
