@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def _unsigned(claims: dict[str, Any]) -> str:
 
 
 PAST = datetime.now(UTC) - timedelta(minutes=1)
-FORGED = {
+FORGED: dict[str, Callable[[str], str]] = {
     "another key": lambda u: _token(_claims(u), key=b"x" * 32),
     "the secret itself": lambda u: _token(_claims(u), key=SECRET.encode()),
     "no signature": lambda u: _unsigned(_claims(u)),

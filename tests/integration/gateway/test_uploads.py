@@ -142,7 +142,10 @@ async def test_what_cannot_be_a_video_is_refused_in_words(
     assert await world.rows("videos") == []
 
 
-def _form(*fields: tuple[str, Any, dict[str, Any]]) -> aiohttp.FormData:
+Field = tuple[str, Any, dict[str, Any]]
+
+
+def _form(*fields: Field) -> aiohttp.FormData:
     form = aiohttp.FormData(default_to_multipart=True)
     for name, value, more in fields:
         form.add_field(name, value, **more)
@@ -154,7 +157,8 @@ MP4 = {"filename": "clip.mp4", "content_type": "video/mp4"}
 
 @pytest.mark.parametrize("title_first", [True, False])
 async def test_a_form_is_stored_and_announced_at_once(world: World, friends: Friends, title_first: bool) -> None:
-    title, file = ("title", "By form", {}), ("file", FILE * 50_000, MP4)
+    title: Field = ("title", "By form", {})
+    file: Field = ("file", FILE * 50_000, MP4)
     answer = await friends.uploader.ask(
         "POST",
         f"/streams/{friends.stream_id}/videos",
@@ -170,7 +174,7 @@ async def test_a_form_is_stored_and_announced_at_once(world: World, friends: Fri
     assert [event["type"] for event in await _outbox(world)] == ["upload.completed.v1"]
 
 
-FORMS: list[tuple[list[tuple[str, Any, dict[str, Any]]], int, str]] = [
+FORMS: list[tuple[list[Field], int, str]] = [
     ([("title", "no file", {})], 400, "Invalid video file"),
     ([("file", FILE, {"filename": "notes.txt"})], 400, "Invalid video file"),
     ([("file", FILE, {"filename": ""})], 400, "Invalid video file"),
@@ -185,7 +189,7 @@ FORMS: list[tuple[list[tuple[str, Any, dict[str, Any]]], int, str]] = [
 
 @pytest.mark.parametrize(("fields", "status", "error"), FORMS)
 async def test_a_form_that_is_wrong_leaves_nothing(
-    world: World, friends: Friends, fields: list[tuple[str, Any, dict[str, Any]]], status: int, error: str
+    world: World, friends: Friends, fields: list[Field], status: int, error: str
 ) -> None:
     answer = await friends.uploader.ask("POST", f"/streams/{friends.stream_id}/videos", data=_form(*fields))
     assert (answer.status, answer.error) == (status, error)
@@ -218,7 +222,7 @@ async def test_a_form_that_is_none(world: World, friends: Friends, headers: dict
 
 async def test_a_form_whose_sender_leaves_is_no_video(world: World, friends: Friends) -> None:
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
-    reader, writer = await asyncio.open_connection(world.base.host, world.base.port)
+    _, writer = await asyncio.open_connection(world.base.host, world.base.port)
     writer.write(
         f"POST /streams/{friends.stream_id}/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {friends.uploader.token}\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n".encode()

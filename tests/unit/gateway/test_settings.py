@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from clipstream.gateway.settings import Settings
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "amqp_url": "amqp://u:p@localhost/",
     "database_url": "postgresql://u:p@localhost/d",
     "storage_root": "/nowhere",
@@ -27,9 +29,9 @@ def test_it_starts_with_what_it_needs() -> None:
         ({"search_url": "http://search:9000"}, "INTERNAL_TOKEN must be set"),
     ],
 )
-def test_it_refuses_what_is_unsafe(change: dict[str, object], words: str) -> None:
+def test_it_refuses_what_is_unsafe(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        Settings(**GOOD | change)
+        Settings(**(GOOD | change))
 
 
 def test_it_has_no_secret_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,13 @@ from typing import Protocol
 
 from asyncpg import Pool
 
+from clipstream.common.contracts.events import Stage
 from clipstream.gateway.repository import stages
 from clipstream.gateway.repository.stages import Pace
 
 FRESH_S = 30.0
 UNKNOWN = Pace(seconds=10.0, per_second=1.0)  # before anything has been measured: about as long as the clip
-CHAINS = (("transcode",), ("stt", "search_text"), ("embed", "search_vectors"))
+CHAINS: tuple[tuple[Stage, ...], ...] = (("transcode",), ("stt", "search_text"), ("embed", "search_vectors"))
 
 
 class Row(Protocol):
@@ -30,10 +31,10 @@ class Estimates:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[Stage, Pace] = {}
         self._read_at = -FRESH_S
 
-    async def paces(self) -> Mapping[str, Pace]:
+    async def paces(self) -> Mapping[Stage, Pace]:
         if time.monotonic() - self._read_at >= FRESH_S:
             self._read_at = time.monotonic()
             self._paces = await stages.pace(self._pool)
@@ -48,10 +49,10 @@ def stage_left_s(row: Row, pace: Pace, duration_s: float | None) -> float:
     return whole * (1.0 - min(max(row.progress, 0.0), 1.0))
 
 
-def clip_left_s(rows: Mapping[str, Row], paces: Mapping[str, Pace], duration_s: float | None) -> float:
+def clip_left_s(rows: Mapping[Stage, Row], paces: Mapping[Stage, Pace], duration_s: float | None) -> float:
     """Seconds until the clip is ready if all its stages had a worker now: the longest of the parallel chains."""
 
-    def left(stage: str) -> float:
+    def left(stage: Stage) -> float:
         return stage_left_s(rows[stage], paces.get(stage, UNKNOWN), duration_s)
 
     return left("ingest") + left("dedupe") + max(sum(left(stage) for stage in chain) for chain in CHAINS)

@@ -144,7 +144,7 @@ async def processing(pool: Pool, estimates: Estimates, video_id: UUID) -> Proces
 async def _processing(row: Record, rows: Sequence[Record], estimates: Estimates) -> Processing:
     paces = await estimates.paces()
     duration_s = row["duration_s"]
-    by_stage = {r["stage"]: _Row(r) for r in rows}
+    by_stage: dict[Stage, _Row] = {r["stage"]: _Row(r) for r in rows}
     left = clip_left_s(by_stage, paces, duration_s) if row["status"] == "processing" else None
     return Processing(
         id=row["id"],

@@ -131,7 +131,7 @@ async def of_video(connection: Connection, video_id: UUID) -> list[Record]:
     return rows
 
 
-async def pace(connection: Connection) -> dict[str, Pace]:
+async def pace(connection: Connection) -> dict[Stage, Pace]:
     return {
         row["stage"]: Pace(seconds=row["seconds"], per_second=row["per_second"])
         for row in await connection.fetch(_PACE)
