@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from clipstream.common.stage.runner import run_stage
-
 from clipstream.ingest.announcer import listen
 from clipstream.ingest.settings import Settings
 from clipstream.ingest.stage import build
