@@ -17,10 +17,11 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 from aiohttp import web
-from prometheus_client import generate_latest
 from pydantic import SecretStr, ValidationError, model_validator
 
 from clipstream.common.errors import ClipstreamError, Permanent
+from clipstream.common.obs.health import InternalServer
+from clipstream.common.obs.logging import configure
 from clipstream.common.settings import ServiceSettings
 from clipstream.common.vectors import wire
 from clipstream.common.vectors.address import Address
@@ -63,19 +64,20 @@ class EdgeServer:
         self._engine = await asyncio.get_running_loop().run_in_executor(
             self._thread, Engine, self._settings.vectors_dir
         )
-        app, internal = web.AppRunner(self._app()), web.AppRunner(self._internal())
+        app = web.AppRunner(self._app(), access_log=None)
+        internal = InternalServer(self._settings.internal_host, self._settings.internal_port, {"engine": self._answers})
         flushing = asyncio.create_task(self._flush_regularly())
         try:
             await app.setup()
-            await internal.setup()
             await self._site(app).start()
-            await web.TCPSite(internal, self._settings.internal_host, self._settings.internal_port).start()
+            await internal.start()
             log.info("vectors_served", address=self._settings.vectors_url)
             await _first_of(stop, self._broken)
         finally:
             flushing.cancel()
+            internal.stopping()
             await app.cleanup()
-            await internal.cleanup()
+            await internal.close()
             if not self._broken.is_set():
                 await self._call(self._engine.close)
             log.info("vectors_closed", broken=self._broken.is_set())
@@ -101,12 +103,6 @@ class EdgeServer:
         }.items():
             app.router.add_post(f"/collections/{{name}}/{name}", handler)
         app.router.add_get("/health", self._health)
-        return app
-
-    def _internal(self) -> web.Application:
-        app = web.Application()
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/metrics", self._metrics)
         return app
 
     @web.middleware
@@ -168,16 +164,12 @@ class EdgeServer:
         return _answer(count=await self._call(self._open.count, request.match_info["name"], where))
 
     async def _health(self, _: web.Request) -> web.Response:
-        """That the engine's thread still takes work."""
-        try:
-            async with asyncio.timeout(5):
-                await self._call(lambda: None)
-        except TimeoutError:
-            return web.json_response({"status": "busy"}, status=503)
-        return web.json_response({"status": "ok"})
+        await self._answers()
+        return _answer()
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), content_type="text/plain")
+    async def _answers(self) -> None:
+        """That the engine's thread takes work."""
+        await self._call(lambda: None)
 
     async def _flush_regularly(self) -> None:
         while True:
@@ -208,6 +200,7 @@ async def _first_of(*events: asyncio.Event) -> None:
 
 async def main() -> int:
     settings = EdgeSettings()
+    configure("vectors", settings.log_level)
     log.info("vectors_starting", **settings.redacted())
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
