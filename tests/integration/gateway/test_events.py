@@ -138,12 +138,14 @@ async def test_coming_back_with_the_last_id_tells_only_news(
 async def test_a_change_by_another_gateway_is_seen(live: World, friends: Friends, tmp_path: Path) -> None:
     video_id = await live.uploaded(friends.uploader, friends.stream_id)
     told = await live.story(video_id, friends.stream_id)
-    async with serving(live.gateway.services.settings) as second:
-        async with watching(friends.viewer, f"/videos/{video_id}/events") as stream:
-            await stream.next()
-            await second.project(told.ingest())
-            state = await stream.until("processing")
-            assert next(s for s in state["stages"] if s["stage"] == "ingest")["state"] == "done"
+    async with (
+        serving(live.gateway.services.settings) as second,
+        watching(friends.viewer, f"/videos/{video_id}/events") as stream,
+    ):
+        await stream.next()
+        await second.project(told.ingest())
+        state = await stream.until("processing")
+        assert next(s for s in state["stages"] if s["stage"] == "ingest")["state"] == "done"
 
 
 async def test_a_reader_who_leaves_is_forgotten(live: World, friends: Friends, monkeypatch: pytest.MonkeyPatch) -> None:
