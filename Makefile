@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 
-.PHONY: help install lint typecheck format asyncapi
+.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi bench-pipeline secrets up down logs clean-run
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -17,6 +17,31 @@ help: ## Show what can be made
 	@touch $@
 
 install: .venv/.installed ## Bring everything the code needs into .venv/
+
+demo: install ## The main job on sample clips made on the spot: shows and checks what came out
+	PYTHONPATH=tests $(RUN) python -m clipstream.standalone demo
+
+run: install ## Everything on this machine, until Ctrl-C or make stop; addresses in .run/endpoints.json
+	$(RUN) python -m clipstream.standalone run
+
+stop: install ## End what make run started
+	$(RUN) python -m clipstream.standalone stop
+
+status: install ## Say what runs, and how it is
+	$(RUN) python -m clipstream.standalone status
+
+test: lint typecheck ## Every test, on real servers that it brings and starts itself
+	$(RUN) pytest tests/unit
+	$(RUN) pytest tests/contract tests/integration tests/pipeline tests/chaos
+
+test-unit: install ## The tests that need no server
+	$(RUN) pytest tests/unit
+
+bench-pipeline: install ## One clip through everything, beside one ffmpeg command
+	PYTHONPATH=tests $(RUN) python -m bench.pipeline
+
+clean-run: ## Remove the data of make run and make demo, and the servers brought here
+	rm -rf .run .tools
 
 lint: install ## Style, boundaries between packages, file lengths
 	$(RUN) ruff check .

@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
+
 pytest_plugins = [f"fixtures.{path.stem}" for path in sorted((Path(__file__).parent / "fixtures").glob("[a-z]*.py"))]
+
+# rich's tracebacks, structlog's default, take seconds to draw each.
+_SHOWN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _SHOWN])

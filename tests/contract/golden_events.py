@@ -90,9 +90,7 @@ EXAMPLES: tuple[events.Event, ...] = (
     events.ClipReady(**OF),
     events.ClipFailed(**OF, stage="stt", error="The decoder ran out of memory.", attempts=5),
     events.ClipDeleted(**OF),
-    events.ClipProgress(
-        **OF, stage="transcode", state="running", fraction=0.42, attempt=2, run_id=RUN, note="720p"
-    ),
+    events.ClipProgress(**OF, stage="transcode", state="running", fraction=0.42, attempt=2, run_id=RUN, note="720p"),
 )
 
 

@@ -92,23 +92,30 @@ def render_audio(path: Path, *, seed: int, duration_s: float, speech: Sequence[t
     return path
 
 
-def remux(source: Path, target: Path, *, start_s: float = 0.0, end_s: float = float("inf")) -> Path:
-    """Copy the packets of `source` into the container that `target`'s suffix names; nothing is encoded again.
+def remux(source: Path, target: Path) -> Path:
+    """Copy every packet of `source` into the container that `target`'s suffix names; nothing is encoded again."""
+    return _copy(source, target, float("-inf"), float("inf"))
 
-    With `start_s` (best on a keyframe) and `end_s` it is a cut without re-encoding, as recorders and editors make it.
-    """
+
+def cut(source: Path, target: Path, *, start_s: float, end_s: float) -> Path:
+    """The same for a part of it, as recorders and editors trim without encoding; `start_s` is best on a keyframe."""
+    return _copy(source, target, start_s, end_s)
+
+
+def _copy(source: Path, target: Path, start_s: float, end_s: float) -> Path:
     with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
         chosen = [stream for stream in reader.streams if stream.type in ("video", "audio")]
         copies = {stream.index: writer.add_stream_from_template(stream) for stream in chosen}
         for packet in reader.demux(chosen):
-            if packet.dts is None or packet.pts is None:
+            time = packet.pts if packet.pts is not None else packet.dts
+            if not packet.size or (time is not None and not start_s <= time * packet.time_base < end_s):
                 continue
-            if start_s <= packet.pts * packet.time_base < end_s:
+            if start_s > 0:
                 shift = round(Fraction(start_s) / packet.time_base)
-                packet.pts -= shift
-                packet.dts -= shift
-                packet.stream = copies[packet.stream_index]
-                writer.mux(packet)
+                packet.pts = None if packet.pts is None else packet.pts - shift
+                packet.dts = None if packet.dts is None else packet.dts - shift
+            packet.stream = copies[packet.stream_index]
+            writer.mux(packet)
     return target
 
 

@@ -1,7 +1,7 @@
 """The picture of a game that never was: a scrolling textured world, enemies, a weapon, shots and a head-up display.
 
-Everything is a pure function of (seed, time), so a frame can be drawn again, in any order and at any rate. Planes are
-drawn as YUV 4:2:0 directly: a 720p frame costs about a millisecond. Knows nothing of codecs or files.
+Everything is a pure function of (seed, time), so a frame can be drawn again, in any order, at any rate and size. Planes
+are drawn as YUV 4:2:0 directly: a 720p frame costs about a millisecond. Knows nothing of codecs or files.
 """
 
 from __future__ import annotations
@@ -169,14 +169,13 @@ def _paste(picture: Picture, sprite: _Sprite, top: int, left: int) -> None:
     picture.v[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2][half] = sprite.v
 
 
-def _noise(random: np.random.Generator, width: int, height: int, cell: int) -> npt.NDArray[np.float32]:
-    """Smooth value noise in 0..1 with one value per `cell` pixels."""
-    grid = random.random((height // cell + 2, width // cell + 2), dtype=np.float32)
-    rows = np.linspace(0, grid.shape[0] - 1.001, height, dtype=np.float32)
-    columns = np.linspace(0, grid.shape[1] - 1.001, width, dtype=np.float32)
-    row, column = rows.astype(np.intp), columns.astype(np.intp)
-    down = (rows - row)[:, None]
-    across = (columns - column)[None, :]
+def _noise(random: np.random.Generator, width: int, height: int, rows: int) -> npt.NDArray[np.float32]:
+    """Smooth value noise in 0..1 with `rows` cells from top to bottom."""
+    grid = random.random((rows + 1, round(rows * width / height) + 1), dtype=np.float32)
+    down = np.linspace(0, grid.shape[0] - 1.001, height, dtype=np.float32)
+    across = np.linspace(0, grid.shape[1] - 1.001, width, dtype=np.float32)
+    row, column = down.astype(np.intp), across.astype(np.intp)
+    down, across = (down - row)[:, None], (across - column)[None, :]
     upper = grid[row] * (1 - down) + grid[row + 1] * down
     result: npt.NDArray[np.float32] = upper[:, column] * (1 - across) + upper[:, column + 1] * across
     return result
@@ -184,40 +183,40 @@ def _noise(random: np.random.Generator, width: int, height: int, cell: int) -> n
 
 def _texture(random: np.random.Generator, width: int, height: int) -> tuple[Plane, Plane, Plane]:
     """The level's ground: terrain in the seed's own colours, paving, and buildings with lit windows."""
-    coarse = _noise(random, width, height, max(2, height // 5))
-    fine = _noise(random, width, height, max(2, height // 24))
-    height_map = 0.7 * coarse + 0.3 * fine
-    levels = np.minimum((height_map * 6).astype(np.intp), 5)
+    coarse = _noise(random, width, height, 8)
+    fine = _noise(random, width, height, 36)
+    levels = np.minimum(((0.7 * coarse + 0.3 * fine) * 6).astype(np.intp), 5)
     luma = random.integers(45, 190, 6)
     y = luma[levels].astype(np.float32) + 50 * (fine - 0.5)
     u = random.integers(85, 171, 6)[levels[::2, ::2]].astype(np.uint8)
     v = random.integers(85, 171, 6)[levels[::2, ::2]].astype(np.uint8)
-    tile = int(random.integers(height // 14, height // 7)) // 2 * 2 + 2
+    tile = max(2, int(random.uniform(0.05, 0.1) * height))
     y[::tile] -= 22
     y[:, ::tile] -= 22
     for _ in range(14):
-        _building(random, y, u, v)
-    y += _noise(random, width, height, 2) * 14 - 7
+        _building(np.random.default_rng(random.integers(1 << 32)), y, u, v)
+    y += _noise(random, width, height, 360) * 14 - 7
     return np.clip(y, 18, 232).astype(np.uint8), u, v
 
 
 def _building(random: np.random.Generator, y: npt.NDArray[np.float32], u: Plane, v: Plane) -> None:
     height, width = y.shape
-    rows, columns = (int(random.integers(height // 12, height // 4)) // 2 * 2 + 2 for _ in range(2))
-    top = int(random.integers(0, height - rows)) // 2 * 2
-    left = int(random.integers(0, max(2, width - columns))) // 2 * 2
+    windows = random.integers(2, 7, 2)
+    step = max(1, height // 70)
+    rows, columns = (int(count * 2 + 1) * step for count in windows)
+    top = int(random.random() * (height - rows)) // 2 * 2
+    left = int(random.random() * max(2, width - columns)) // 2 * 2
     y[top : top + rows, left : left + columns] = random.integers(40, 200)
     u[top // 2 : (top + rows) // 2, left // 2 : (left + columns) // 2] = random.integers(70, 186)
     v[top // 2 : (top + rows) // 2, left // 2 : (left + columns) // 2] = random.integers(70, 186)
-    step = max(4, height // 50)
     lit = int(random.integers(150, 230))
-    for row in range(top + step, top + rows - step, 2 * step):
-        for column in range(left + step, left + columns - step, 2 * step):
-            y[row : row + step, column : column + step] = lit if random.random() < 0.6 else 35
+    for row, column in np.ndindex(*(int(count) for count in windows)):
+        at_y, at_x = top + (2 * row + 1) * step, left + (2 * column + 1) * step
+        y[at_y : at_y + step, at_x : at_x + step] = lit if random.random() < 0.6 else 35
 
 
 def _enemy(random: np.random.Generator, height: int) -> _Sprite:
-    size = int(random.integers(height // 12, height // 6)) // 2 * 2 + 2
+    size = int(random.uniform(0.08, 0.17) * height) // 2 * 2 + 2
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     x, y = axis[None, :], axis[:, None]
     body = (x / 0.6) ** 2 + ((y - 0.25) / 0.7) ** 2 < 1

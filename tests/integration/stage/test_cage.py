@@ -191,13 +191,21 @@ async def test_a_child_that_stopped_reading_is_killed_with_its_caller(tmp_path: 
 
 async def _pid(scratch: Path) -> int:
     async with asyncio.timeout(20):
-        while not (scratch / "pid").exists():
+        while not (scratch / "pid").exists():  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0.01)
     return int((scratch / "pid").read_text())
 
 
+def _alive(pid: int) -> bool:
+    """Dead counts as dead, though perhaps not yet reaped by whoever inherited it."""
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 async def _until_gone(pid: int) -> None:
-    """Dead, though perhaps not yet reaped by whoever inherited it."""
     async with asyncio.timeout(10):
-        while (status := Path(f"/proc/{pid}/stat")).exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        while _alive(pid):  # noqa: ASYNC110 - another process ends
             await asyncio.sleep(0.01)

@@ -49,6 +49,9 @@ async def test_an_object_survives_the_server_being_killed(minio: MinIO) -> None:
 
 
 def test_it_listens_on_loopback_only(minio: MinIO) -> None:
+    while "Docs:" not in minio.log.read_text():  # the last line of its greeting, after its console is up
+        assert minio.alive()
+    assert "WebUI" not in minio.log.read_text()
     sockets = listening_addresses(running_in(minio.home, minio.executables))
     assert {port for _, port in sockets} == {minio.identity.ports["s3"]}
     assert all(ipaddress.ip_address(address).is_loopback for address, _ in sockets)

@@ -128,6 +128,21 @@ def test_killed_it_leaves_nothing_and_the_next_run_keeps_ports_and_secrets(start
         again.process.communicate(timeout=60)
 
 
+def test_the_next_run_waits_for_what_a_killed_one_is_still_finishing(tmp_path: Path) -> None:
+    first = Started(tmp_path, "--drain-s", "3")
+    before = first.until_up()
+    first.process.kill()
+    first.process.communicate()
+    (tmp_path / ".run/endpoints.json").unlink()
+    second = Started(tmp_path)
+    try:
+        assert second.until_up() == before
+        assert len(second.processes()) == 2
+    finally:
+        second.process.terminate()
+        second.process.communicate(timeout=60)
+
+
 def test_a_leftover_that_will_not_go_is_removed(tmp_path: Path) -> None:
     first = Started(tmp_path, "--ignore-term")
     first.until_up()

@@ -132,3 +132,4 @@ def test_nothing_is_restarted_while_stopping(stage: Stage) -> None:
     stage.supervisor.stop()
     stage.supervisor.step()
     assert stage.history() == ["start worker", "stop worker"]
+    assert stage.said == []

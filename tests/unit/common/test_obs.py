@@ -20,10 +20,10 @@ from clipstream.common.obs.watchdog import Watchdog
 @pytest.fixture
 def restored_logging() -> Iterator[None]:
     root = stdlib_logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+    structlog.configure(**configured)
     structlog.contextvars.clear_contextvars()
 
 

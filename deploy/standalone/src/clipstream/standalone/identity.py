@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import secrets
 import socket
 from collections.abc import Sequence
@@ -42,7 +41,7 @@ def settle_ports(known: dict[str, int], names: Sequence[str]) -> dict[str, int]:
     for name in names:
         port = known.get(name)
         while port is None or port in ports.values() or not is_free(port):
-            port = random.choice(_PORTS)  # noqa: S311 - a port is no secret
+            port = secrets.choice(_PORTS)  # `random` may be seeded, and two runs then race for the same ports
         ports[name] = port
     return ports
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from clipstream.standalone.errors import CannotStart
-from clipstream.standalone.identity import Identity, recall
+from clipstream.standalone.identity import Identity, is_free, recall
 from clipstream.standalone.locks import FileLock
 from clipstream.standalone.logs import keep_short, tail
 from clipstream.standalone.processes import end, running_in, spawn
@@ -74,13 +74,25 @@ class Server(ABC):
             )
         try:
             end(running_in(self.home, self.executables), self.stop_patience_s)
-            self._identity = recall(self.home / "identity.json", self.port_names)
-            keep_short(self.log)
-            self._main = self._launch()
-            self._await_ready()
+            self._start_on_free_ports()
         except BaseException:
             self.kill()
             raise
+
+    def _start_on_free_ports(self, tries: int = 3) -> None:
+        """Between looking for a free port and listening on it, another program may be faster."""
+        for remaining in reversed(range(tries)):
+            self._identity = recall(self.home / "identity.json", self.port_names)
+            keep_short(self.log)
+            try:
+                self._main = self._launch()
+                self._await_ready()
+            except CannotStart:
+                self._end_processes()
+                if not remaining or all(is_free(port) for port in self._identity.ports.values()):
+                    raise
+            else:
+                return
 
     def stop(self) -> None:
         """End the server in good order; kill it where that takes too long."""
@@ -91,12 +103,12 @@ class Server(ABC):
             except subprocess.TimeoutExpired:
                 self._main.kill()
         self._collect()
+        self._lock.release()
 
     def kill(self) -> None:
         """Kill the server at once, as a power cut would."""
-        if self._main is not None and self.alive():
-            self._main.kill()
-        self._collect()
+        self._end_processes()
+        self._lock.release()
 
     def alive(self) -> bool:
         """Whether the server's process runs."""
@@ -123,8 +135,13 @@ class Server(ABC):
             death_signal=self.stop_signal.name.removeprefix("SIG"),
         )
 
+    def _end_processes(self) -> None:
+        if self._main is not None and self.alive():
+            self._main.kill()
+        self._collect()
+
     def _collect(self) -> None:
-        """Wait for what has ended or is about to, and let others use the directory."""
+        """Wait for what has ended or is about to."""
         if self._main is not None:
             self._main.wait()
             self._main = None
@@ -132,7 +149,6 @@ class Server(ABC):
             companion.kill()
             companion.wait()
         self._companions.clear()
-        self._lock.release()
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + self.start_patience_s

@@ -57,6 +57,10 @@ class Supervisor:
     def services(self) -> list[Service]:
         return [kept.service for kept in self._kept]
 
+    def pid(self, name: str) -> int | None:
+        """The process that runs a service now; None while it is down."""
+        return next((k.process.pid for k in self._kept if k.service.name == name and k.process is not None), None)
+
     def watch(self, server: Server) -> None:
         """Take over a running server: it is started again when it ends, and stopped after all services."""
         self._servers.append(server)

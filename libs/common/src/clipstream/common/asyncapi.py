@@ -84,7 +84,7 @@ def _channel(event: type[Event]) -> Document:
 
 def _operations() -> Document:
     found: Document = {}
-    for action, table in (("send", EMITTERS), ("receive", QUEUES | LISTENERS)):
+    for action, table in (("send", EMITTERS), ("receive", {**QUEUES, **LISTENERS})):
         for who, types in table.items():
             for event in types:
                 found[f"{who}.{action}.{event.type}"] = {

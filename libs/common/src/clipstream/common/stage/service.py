@@ -44,14 +44,11 @@ async def live(
     stop = _stop_signal()
     watchdog.start()
     await server.start()
-    tasks = [
-        asyncio.create_task(_awaited(task), name=getattr(task, "__qualname__", "background")) for task in background
-    ]
-    tasks.append(asyncio.create_task(_watch_consumers(bus, _UNHEALTHY_FOR), name="consumer watch"))
+    log.info("service_started", **settings.redacted())
+    tasks = [asyncio.create_task(_awaited(task), name=_name(task)) for task in (consume, *background)]
+    tasks.append(asyncio.create_task(watch_consumers(bus, _UNHEALTHY_FOR), name="consumer watch"))
     try:
-        await consume()
-        log.info("service_started", **settings.redacted())
-        return await _until_end(stop, tasks)
+        return await until_end(stop, tasks)
     finally:
         server.stopping()
         for task in tasks:
@@ -84,7 +81,11 @@ async def _awaited(task: Callable[[], Awaitable[None]]) -> None:
     await task()
 
 
-async def _until_end(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> int:
+def _name(task: Callable[[], Awaitable[None]]) -> str:
+    return str(getattr(getattr(task, "func", task), "__qualname__", "background"))
+
+
+async def until_end(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> int:
     """0 when told to stop, 1 when a task raised. Limping on without a part is worse than being restarted."""
     stopped = asyncio.create_task(stop.wait())
     running: set[asyncio.Task[None]] = set(tasks)
@@ -103,7 +104,7 @@ async def _until_end(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -
         stopped.cancel()
 
 
-async def _watch_consumers(bus: Bus, patience: timedelta, *, every_s: float = _LOOK_EVERY_S) -> None:
+async def watch_consumers(bus: Bus, patience: timedelta, *, every_s: float = _LOOK_EVERY_S) -> None:
     """Raise once the broker has said for `patience` that we do not consume. While it does not answer at all, nothing is
     won by a restart, and running work would be lost."""
     loop = asyncio.get_running_loop()

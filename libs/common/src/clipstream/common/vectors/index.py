@@ -28,7 +28,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """All given conditions must hold. A value list means any of them; `exclude` means none of them."""
+    """All given conditions must hold. A value list means any of them; `exclude` means none of them. So an empty list in
+    `match` holds for no point: who may see no stream finds nothing."""
 
     match: Mapping[str, Sequence[str]] | None = None
     exclude: Mapping[str, Sequence[str]] | None = None
@@ -41,8 +42,15 @@ class VectorIndex(Protocol):
     stored); `Outage` where the engine does not answer.
     """
 
-    async def ensure_collection(self, name: str, dimension: int, *, keyword_fields: Sequence[str]) -> None: ...
-    async def upsert(self, name: str, points: Sequence[Point]) -> None: ...
+    async def ensure_collection(self, name: str, dimension: int, *, keyword_fields: Sequence[str]) -> None:
+        """Make the collection where it is missing. `keyword_fields` are the payload fields that searches filter on; the
+        first is the tenant: nearly every search names it."""
+        ...
+
+    async def upsert(self, name: str, points: Sequence[Point]) -> None:
+        """Store points, replacing those of the same ids. Once this returns, a killed engine does not lose them."""
+        ...
+
     async def search(
         self, name: str, vector: Sequence[float], *, limit: int, where: Filter | None = None
     ) -> list[Hit]: ...
@@ -53,7 +61,10 @@ class VectorIndex(Protocol):
         """Stored points with their (normalised) vectors, ordered by payload `t`."""
         ...
 
-    async def delete(self, name: str, where: Filter) -> None: ...
+    async def delete(self, name: str, where: Filter) -> None:
+        """Remove what matches. `Permanent` for a filter without any condition."""
+        ...
+
     async def count(self, name: str, where: Filter | None = None) -> int: ...
     async def check(self) -> None: ...
     async def close(self) -> None: ...
