@@ -1,0 +1,76 @@
+"""Every route and what each kind of caller gets from it. A route that is not in here fails the tests.
+
+Who: `nobody` has no token; `outsider` belongs to no stream; `viewer`, `creator` and `admin` belong to the stream;
+`uploader` is the creator who uploaded the video. `{video}` is a ready video of the stream, `{stream}` the stream; with
+`unknown` in their place the answer is 404 to everybody with a token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+EVERYBODY = ("nobody", "outsider", "viewer", "creator", "uploader", "admin")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Statuses by caller, and a request that would be a good one."""
+
+    answers: dict[str, int]
+    body: dict[str, Any] | None = None
+    path: str | None = None  # where the template cannot be filled in by ids alone
+    query: str = ""
+    changes: bool = False  # such a request is sent to a video of its own each time
+    headers: dict[str, str] = field(default_factory=dict)
+    streams: bool = False  # never ends by itself
+
+
+def public(status: int) -> dict[str, int]:
+    return dict.fromkeys(EVERYBODY, status)
+
+
+def signed_in(status: int) -> dict[str, int]:
+    return public(status) | {"nobody": 401}
+
+
+def members(status: int) -> dict[str, int]:
+    return signed_in(status) | {"outsider": 403}
+
+
+def creators(status: int) -> dict[str, int]:
+    return members(status) | {"viewer": 403}
+
+
+def uploader(status: int) -> dict[str, int]:
+    return creators(status) | {"creator": 403}
+
+
+MATRIX: dict[tuple[str, str], Rule] = {
+    ("GET", "/"): Rule(public(200)),
+    ("GET", "/health"): Rule(public(200)),
+    ("GET", "/openapi.json"): Rule(signed_in(200)),
+    ("POST", "/auth/dev"): Rule(public(200), {"name": "somebody"}),
+    ("POST", "/auth/refresh"): Rule(public(401), {"refresh_token": "csr_unknown"}),
+    ("GET", "/auth/user"): Rule(signed_in(200)),
+    ("GET", "/streams"): Rule(signed_in(200)),
+    ("POST", "/streams"): Rule(signed_in(201), {"name": "Another"}),
+    ("GET", "/streams/{stream_id}"): Rule(members(200)),
+    ("GET", "/streams/{stream_id}/videos"): Rule(members(200)),
+    ("POST", "/streams/{stream_id}/videos"): Rule(creators(201), {"filename": "a.mp4", "size": 1}),
+    ("GET", "/streams/{stream_id}/events"): Rule(members(200), streams=True),
+    ("GET", "/videos/{video_id}"): Rule(members(200)),
+    ("DELETE", "/videos/{video_id}"): Rule(uploader(204), changes=True),
+    ("GET", "/videos/{video_id}/processing"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/events"): Rule(members(200), streams=True),
+    ("POST", "/videos/{video_id}/upload-url"): Rule(uploader(409)),
+    ("POST", "/videos/{video_id}/complete"): Rule(uploader(200)),
+    ("PUT", "/uploads/direct"): Rule(public(403)),
+    ("GET", "/videos/{video_id}/stream"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/duplicates"): Rule(members(404)),
+    ("GET", "/videos/{video_id}/similar"): Rule(members(503)),
+    ("GET", "/videos/{video_id}/transcript"): Rule(members(200)),
+    ("GET", "/files/videos/{video_id}/thumbnail"): Rule(members(200)),
+    ("GET", "/search"): Rule(members(503), query="?q=ammo&stream_id={stream_id}"),
+    ("GET", "/media/{token}/{video_id}/{name:.+}"): Rule(public(403), path="/media/no-token/{video_id}/master.m3u8"),
+}
