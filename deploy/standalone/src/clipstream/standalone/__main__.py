@@ -121,7 +121,10 @@ def _allow_open_files() -> None:
 
 
 def _scales(text: str) -> list[tuple[str, int]]:
-    return [_scale(part) for part in text.replace(",", " ").split()]
+    try:
+        return [_scale(part) for part in text.replace(",", " ").split()]
+    except argparse.ArgumentTypeError as problem:
+        raise StandaloneError(f"CLIPSTREAM_SCALE cannot be used: {problem}") from problem
 
 
 def _scale(text: str) -> tuple[str, int]:
