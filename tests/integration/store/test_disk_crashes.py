@@ -7,13 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Conflict, NotFound, Outage, Permanent
+from clipstream.common.store.disk import tree
+from clipstream.common.store.disk.records import Record, write_records
 from clipstream.common.store.disk.store import DiskStore
+from clipstream.common.store.disk.tree import ObjectTree
 
 KEY = ObjectKey("clips/a.mp4")
 TEXT = "text/plain"
@@ -94,6 +98,39 @@ async def test_killed_at_any_moment_bytes_and_metadata_belong_together(store: Di
         body = (await store.get(KEY)).decode()
         assert (await store.head(KEY)).metadata == {"number": body}
         assert int(body) >= int(acknowledged)
+
+
+class PowerCut(BaseException):
+    """Nothing that follows in the process is done."""
+
+
+@pytest.mark.parametrize("moment", ["before the record", "after the record", "after the rename"])
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_a_put_cut_short_is_done_or_undone(
+    store: DiskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, overwrite: bool
+) -> None:
+    def cut(*_: object) -> None:
+        raise PowerCut
+
+    def record_then_cut(path: Path, draft: Path, records: list[Record]) -> None:
+        write_records(path, draft, records)
+        raise PowerCut
+
+    if overwrite:
+        await store.put(KEY, b"old", content_type="video/mp4", metadata={"version": "old"})
+    with monkeypatch.context() as patched:
+        target = "_sync_directory" if moment == "after the rename" else "write_records"
+        patched.setattr(tree, target, record_then_cut if moment == "after the record" else cut)
+        with pytest.raises(PowerCut):
+            await store.put(KEY, b"new", content_type="video/mp4", metadata={"version": "new"})
+    again = DiskStore(tmp_path / "storage", "clips")
+    expected = "new" if moment == "after the rename" else "old" if overwrite else None
+    assert await keys(again) == ([KEY] if expected else [])
+    if expected:
+        assert (await again.get(KEY)).decode() == expected
+        head = await again.head(KEY)
+        assert (head.metadata, head.content_type) == ({"version": expected}, "video/mp4")
+    await again.close()
 
 
 async def test_readers_never_see_two_versions_mixed(store: DiskStore) -> None:
@@ -200,6 +237,12 @@ async def test_two_processes_race_and_one_wins(tmp_path: Path) -> None:
         assert sum(await asyncio.gather(*(write(store, number) for store in stores))) == 1
     for store in stores:
         await store.close()
+
+
+async def test_one_wins_even_where_locks_do_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on some network file systems."""
+    monkeypatch.setattr(ObjectTree, "_lock", lambda *_: nullcontext())
+    await test_two_processes_race_and_one_wins(tmp_path)
 
 
 async def test_empty_directories_go_while_neighbours_come(store: DiskStore, tmp_path: Path) -> None:

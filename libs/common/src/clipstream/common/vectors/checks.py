@@ -64,7 +64,7 @@ def check_deletion(where: Filter) -> None:
 
 
 def matches_nothing(where: Filter | None) -> bool:
-    """Whether a condition names no value at all: engines differ over an empty list, so they never see one."""
+    """Whether a condition names no value at all. What an engine makes of an empty list is not left to decide who sees what."""
     return where is not None and any(not values for values in (where.match or {}).values())
 
 
