@@ -77,6 +77,7 @@ def test_a_killed_service_comes_back(stage: Stage) -> None:
     stage.supervisor.start([service])
     stage.supervisor.await_healthy(30)
     first = _pid(service)
+    assert stage.supervisor.pid("worker") == first
     os.kill(first, signal.SIGKILL)
     _eventually(stage, lambda: stage.history().count("start worker") == 2)
     stage.supervisor.await_healthy(30)

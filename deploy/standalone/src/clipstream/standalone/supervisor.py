@@ -60,7 +60,8 @@ class Supervisor:
 
     def pid(self, name: str) -> int | None:
         """The process that runs a service now; None while it is down."""
-        return next((k.process.pid for k in self._kept if k.service.name == name and k.process is not None), None)
+        running = (kept.process for kept in self._kept if kept.service.name == name)
+        return next((process.pid for process in running if process is not None and process.poll() is None), None)
 
     def watch(self, server: Server) -> None:
         """Take over a running server: it is started again when it ends, and stopped after all services."""
