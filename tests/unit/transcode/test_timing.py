@@ -44,9 +44,7 @@ def test_a_gap_repeats_the_frame_before_it() -> None:
 
 
 def test_twice_the_rate_keeps_every_second_frame() -> None:
-    slots = laid([n / 120 for n in range(240)], rate=60)
-    assert len(slots) == 121
-    assert {later - earlier for earlier, later in zip(slots[1:], slots[2:-1], strict=False)} == {2}
+    assert laid([n / 120 for n in range(240)], rate=60) == list(range(1, 240, 2))
 
 
 def test_a_late_first_picture_is_shown_from_the_beginning() -> None:
