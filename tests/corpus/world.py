@@ -175,9 +175,9 @@ def _noise(random: np.random.Generator, width: int, height: int, rows: int) -> n
     down = np.linspace(0, grid.shape[0] - 1.001, height, dtype=np.float32)
     across = np.linspace(0, grid.shape[1] - 1.001, width, dtype=np.float32)
     row, column = down.astype(np.intp), across.astype(np.intp)
-    down, across = (down - row)[:, None], (across - column)[None, :]
-    upper = grid[row] * (1 - down) + grid[row + 1] * down
-    result: npt.NDArray[np.float32] = upper[:, column] * (1 - across) + upper[:, column + 1] * across
+    lower, right = (down - row)[:, None], (across - column)[None, :]
+    strips = grid[row] * (1 - lower) + grid[row + 1] * lower
+    result: npt.NDArray[np.float32] = (strips[:, column] * (1 - right) + strips[:, column + 1] * right).astype(np.float32)
     return result
 
 

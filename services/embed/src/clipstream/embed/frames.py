@@ -75,7 +75,7 @@ def _timed(container: InputContainer, video: VideoStream) -> Iterator[tuple[floa
     first_s: float | None = None
     last_s = 0.0
     for frame in _decoded(container, video):
-        if frame.pts is None or frame.time_base is None:
+        if frame.pts is None or not frame.time_base:
             time_s = last_s + (step_s if first_s is not None else 0.0)
         else:
             time_s = float(frame.pts * frame.time_base)
@@ -99,9 +99,13 @@ def _decoded(container: InputContainer, video: VideoStream) -> Iterator[av.Video
         except av.FFmpegError:
             continue  # a damaged stretch; the grid goes on with what is on screen
     try:
-        yield from video.codec_context.decode(None)
+        emptied = video.codec_context.decode(None)
     except av.FFmpegError:
         return
+    for frame in emptied:
+        if video.time_base is not None:
+            frame.time_base = video.time_base  # without a packet, PyAV does not know it
+        yield frame
 
 
 _reformatter = VideoReformatter()

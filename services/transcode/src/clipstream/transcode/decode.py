@@ -43,6 +43,8 @@ class Decoder:
             self.damaged += lost
             return
         for frame in frames:
+            if packet is None and stream.time_base is not None:
+                frame.time_base = stream.time_base  # emptied without a packet, PyAV does not know it
             if isinstance(frame, av.VideoFrame):
                 self.pictures += 1
                 self.damaged += frame.is_corrupt

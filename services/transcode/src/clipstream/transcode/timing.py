@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,9 @@ from fractions import Fraction
 import av
 
 from clipstream.common.errors import Permanent
+
+_ROUNDING = 0.4
+"""Below one half: at twice the rate every second frame lies just between two slots, and must not fall now here, now there."""
 
 
 class FrameTimes:
@@ -63,14 +67,14 @@ class Cadence:
     """
 
     def __init__(self, rate: Fraction, origin_s: float, max_duration_s: float) -> None:
-        self._rate, self._origin_s = rate, origin_s
+        self._rate, self._origin_s = float(rate), origin_s
         self._max_slots = int(max_duration_s * rate) + 1
         self._held: av.VideoFrame | None = None
         self._next = 0
         self._held_slot = 0
 
     def add(self, time_s: float, frame: av.VideoFrame) -> Iterator[Shown]:
-        slot = int((time_s - self._origin_s) * self._rate + Fraction(1, 2))
+        slot = math.floor((time_s - self._origin_s) * self._rate + _ROUNDING)
         if slot > self._max_slots:
             raise Permanent("The clip's timestamps run on past the longest clip that is accepted.")
         if self._held is not None:

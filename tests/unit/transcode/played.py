@@ -1,0 +1,87 @@
+"""What a player sees of one packaged track: init and segments, one after another, demuxed and decoded."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from clipstream.transcode.playlists import Track
+from clipstream.transcode.segments import fragment_times, walk
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One moof: where it begins and how long it lasts, in timescale units, and whether its first sample is a key."""
+
+    start: int
+    duration: int
+    runs: int
+    size: int
+
+
+def joined(track: Track, directory: Path) -> bytes:
+    files = [track.init_file, *(segment.file for segment in track.segments)]
+    return b"".join((directory / file).read_bytes() for file in files)
+
+
+def packets(track: Track, directory: Path) -> list[tuple[int, int, bool]]:
+    """(dts, pts, key) of every sample."""
+    with av.open(io.BytesIO(joined(track, directory))) as container:
+        return [
+            (packet.dts, packet.pts, packet.is_keyframe)
+            for packet in container.demux(container.streams[0])
+            if packet.dts is not None and packet.pts is not None
+        ]
+
+
+def pictures(track: Track, directory: Path) -> list[av.VideoFrame]:
+    with av.open(io.BytesIO(joined(track, directory))) as container:
+        return list(container.decode(video=0))
+
+
+def samples(track: Track, directory: Path) -> npt.NDArray[np.float32]:
+    """Decoded sound [2, n], priming left out as a player does."""
+    with av.open(io.BytesIO(joined(track, directory))) as container:
+        return np.concatenate([np.asarray(frame.to_ndarray(), np.float32) for frame in container.decode(audio=0)], axis=1)
+
+
+def first_keys(track: Track, directory: Path) -> list[bool]:
+    """Whether each segment, played on its own behind the init, begins with a key."""
+    init = (directory / track.init_file).read_bytes()
+    keys = []
+    for segment in track.segments:
+        with av.open(io.BytesIO(init + (directory / segment.file).read_bytes())) as container:
+            keys.append(next(container.demux(container.streams[0])).is_keyframe)
+    return keys
+
+
+def fragments(track: Track, directory: Path) -> list[list[Fragment]]:
+    """The fragments of each segment."""
+    found = []
+    for segment in track.segments:
+        moofs = [payload for kind, payload in walk((directory / segment.file).read_bytes()) if kind == b"moof"]
+        found.append(
+            [
+                Fragment(*fragment_times(moof), runs=sum(kind == b"trun" for kind, _ in walk(moof)), size=len(moof))
+                for moof in moofs
+            ]
+        )
+    return found
+
+
+def timescale(track: Track, directory: Path) -> int:
+    for kind, payload in walk((directory / track.init_file).read_bytes()):
+        if kind == b"mdhd":
+            return int.from_bytes(payload[12:16], "big")
+    raise AssertionError("no mdhd")
+
+
+def length(track: Track, directory: Path) -> Fraction:
+    parts = [part for segment in fragments(track, directory) for part in segment]
+    return Fraction(sum(part.duration for part in parts), timescale(track, directory))

@@ -1,0 +1,307 @@
+"""Whole clips through the processor, checked by demuxing and decoding what players are given."""
+
+from __future__ import annotations
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from clipstream.common.errors import Permanent, Rejected
+from clipstream.transcode.playlists import Track
+from corpus.gameplay import render_audio, render_clip
+from corpus.world import World
+from unit.transcode import played
+from unit.transcode.conftest import Transcode
+
+SMALL = {"width": 320, "height": 180}
+
+
+def luma_of(frame: av.VideoFrame) -> np.ndarray:
+    return frame.to_ndarray(format="gray").astype(np.int16)
+
+
+def similar(shown: av.VideoFrame, seed: int, time_s: float, turns: int = 0) -> float:
+    """How alike a decoded frame and the world at that time are, as a correlation."""
+    world = np.rot90(World(seed, 320, 180).draw(time_s).y, -turns)
+    small = shown.reformat(world.shape[1], world.shape[0]).to_ndarray(format="gray")
+    return float(np.corrcoef(small.ravel(), world.ravel())[0, 1])
+
+
+def test_every_rendition_holds_every_picture_once(tmp_path: Path, transcoded: Transcode) -> None:
+    clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=9, width=480, height=270, gop=17, b_frames=2)
+    package, out = transcoded(clip)
+    assert [(track.name, track.width, track.height) for track in package.videos] == [
+        ("240p", 426, 240),
+        ("144p", 256, 144),
+    ]
+    assert (package.duration_s, package.pictures, package.damaged) == (9.0, 270, 0)
+    for track in package.videos:
+        samples = played.packets(track, out)
+        assert len(samples) == 270
+        decode_times = [dts for dts, _, _ in samples]
+        assert decode_times == sorted(set(decode_times))
+        step = decode_times[1] - decode_times[0]
+        assert {later - earlier for earlier, later in zip(decode_times, decode_times[1:], strict=False)} == {step}
+        # Closed GOPs of two seconds, whatever the source's were.
+        assert [n for n, (_, _, key) in enumerate(samples) if key] == [0, 60, 120, 180, 240]
+        assert len(played.pictures(track, out)) == 270
+
+
+def test_segments_are_two_gops_and_begin_with_a_key(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=9, **SMALL))
+    [track] = package.videos
+    assert [segment.duration_s for segment in track.segments] == [4.0, 4.0, 1.0]
+    assert played.first_keys(track, out) == [True, True, True]
+    assert [len(parts) for parts in played.fragments(track, out)] == [2, 2, 1]
+
+
+def test_fragments_follow_each_other_without_a_gap(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=9, fps=24, **SMALL))
+    assert package.audio is not None
+    for track in (*package.videos, package.audio):
+        parts = [part for segment in played.fragments(track, out) for part in segment]
+        assert parts[0].start == 0
+        assert all(part.runs == 1 for part in parts)
+        for earlier, later in zip(parts, parts[1:], strict=False):
+            assert later.start == earlier.start + earlier.duration
+        assert played.length(track, out) == pytest.approx(sum(segment.duration_s for segment in track.segments))
+
+
+def test_renditions_switch_at_the_same_times(tmp_path: Path, transcoded: Transcode) -> None:
+    package, _ = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=5, fps=60, width=480, height=270))
+    high, low = package.videos
+    assert [segment.duration_s for segment in high.segments] == [segment.duration_s for segment in low.segments]
+
+
+def test_sound_segments_stay_beside_the_pictures(tmp_path: Path, transcoded: Transcode) -> None:
+    package, _ = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=22, fps=5, **SMALL))
+    assert package.audio is not None
+    starts = [sum(s.duration_s for s in package.audio.segments[:n]) for n in range(len(package.audio.segments))]
+    assert len(starts) == 6
+    assert all(abs(start - 4 * n) <= 0.5 for n, start in enumerate(starts))
+
+
+def test_pictures_are_the_right_ones_at_the_right_time(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=4, duration_s=3, **SMALL))
+    shown = played.pictures(package.videos[0], out)
+    for slot in (0, 29, 60, 89):
+        assert similar(shown[slot], 4, slot / 30) > 0.95
+
+
+def test_sound_keeps_its_place(tmp_path: Path, transcoded: Transcode) -> None:
+    """The game's shots and steps are in both; the encoder's priming must not shift them."""
+    clip = render_clip(tmp_path / "clip.mp4", seed=5, duration_s=4, **SMALL)
+    package, out = transcoded(clip)
+    assert package.audio is not None
+    with av.open(str(clip)) as container:
+        before = np.concatenate([np.asarray(f.to_ndarray(), np.float32)[0] for f in container.decode(audio=0)])
+    after = played.samples(package.audio, out)[0]
+    window = slice(48_000, 96_000)
+    shifts = range(-2048, 2049, 16)
+    scores = [float(np.dot(before[window], after[48_000 + s : 96_000 + s])) for s in shifts]
+    assert abs(shifts[int(np.argmax(scores))]) <= 16
+
+
+def test_colours_are_tagged_and_kept(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, **SMALL))
+    frame = played.pictures(package.videos[0], out)[3]
+    assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (1, 1, 1, 1)
+    drawn = World(1, 320, 180).draw(0.1)
+    for plane, truth in zip(frame.to_ndarray()[144:].reshape(2, -1), (drawn.u, drawn.v), strict=True):
+        assert abs(float(plane.mean()) - float(truth.mean())) < 2
+
+
+def test_a_rotated_clip_is_turned_upright(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=6, duration_s=1, rotation=90, **SMALL))
+    [track] = package.videos
+    assert (track.width, track.height) == (144, 256)
+    frame = played.pictures(track, out)[15]
+    assert similar(frame, 6, 0.5, turns=1) > 0.95
+    assert similar(frame, 6, 0.5, turns=3) < 0.5
+
+
+def test_a_variable_rate_becomes_constant(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(
+        render_clip(tmp_path / "clip.mp4", seed=7, duration_s=4, variable_frame_rate=True, **SMALL)
+    )
+    assert package.pictures < 100
+    shown = played.pictures(package.videos[0], out)
+    assert 117 <= len(shown) <= 120
+    assert similar(shown[90], 7, 3.0) > max(0.7, similar(shown[75], 7, 3.0), similar(shown[105], 7, 3.0))
+
+
+def test_more_than_sixty_pictures_a_second_become_sixty(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=7, duration_s=1, fps=144, **SMALL))
+    assert package.videos[0].frame_rate == 60
+    assert len(played.pictures(package.videos[0], out)) in (60, 61)
+
+
+@pytest.mark.parametrize("hdr", [False, True])
+def test_ten_bits_become_eight(tmp_path: Path, transcoded: Transcode, hdr: bool) -> None:
+    clip = render_clip(
+        tmp_path / "clip.mp4",
+        seed=8,
+        duration_s=0.5,
+        pixel_format="yuv420p10le",
+        video_codec="libx265",
+        hdr=hdr,
+        **SMALL,
+    )
+    package, out = transcoded(clip)
+    frame = played.pictures(package.videos[0], out)[8]
+    assert frame.format.name == "yuv420p"
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
+    assert similar(frame, 8, 8 / 30) > (0.7 if hdr else 0.95)
+
+
+@pytest.mark.parametrize("first_s", [1000.0, -0.5])
+def test_where_a_files_clock_begins_does_not_matter(tmp_path: Path, transcoded: Transcode, first_s: float) -> None:
+    options = {"avoid_negative_ts": "disabled"} if first_s < 0 else {}
+    clip = render_clip(
+        tmp_path / "clip.mkv", seed=9, duration_s=2, first_s=first_s, container_options=options, **SMALL
+    )
+    package, out = transcoded(clip)
+    shown = played.pictures(package.videos[0], out)
+    assert len(shown) == 60
+    assert similar(shown[30], 9, 1.0) > 0.95
+    assert package.audio is not None
+    assert played.length(package.audio, out) == pytest.approx(2.0, abs=0.06)
+
+
+def test_odd_sizes_and_full_chroma(tmp_path: Path, transcoded: Transcode) -> None:
+    clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, width=321, height=181, pixel_format="yuv444p")
+    package, out = transcoded(clip, ladder=(480,))
+    assert (package.videos[0].width, package.videos[0].height) == (320, 180)
+    assert len(played.pictures(package.videos[0], out)) == 15
+
+
+def test_a_clip_without_sound_has_no_sound_track(tmp_path: Path, transcoded: Transcode) -> None:
+    package, _ = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, audio=False, **SMALL))
+    assert package.audio is None
+    assert package.videos
+
+
+@pytest.mark.parametrize("suffix", [".m4a", ".mp3", ".ogg", ".flac", ".wav"])
+def test_a_recording_without_pictures_gets_a_waveform(tmp_path: Path, transcoded: Transcode, suffix: str) -> None:
+    package, out = transcoded(render_audio(tmp_path / f"voice{suffix}", seed=1, duration_s=5))
+    assert package.videos == ()
+    assert package.audio is not None
+    assert package.audio.codec == "mp4a.40.2"
+    assert played.length(package.audio, out) == pytest.approx(5.0, abs=0.06)
+    assert picture(out / package.thumbnail_file).std() > 5
+
+
+def picture(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return luma_of(next(container.decode(video=0)))
+
+
+def test_the_thumbnail_shows_something(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=2, duration_s=3, width=1280, height=720))
+    thumbnail = picture(out / package.thumbnail_file)
+    assert thumbnail.shape == (360, 640)
+    assert thumbnail.std() > 20
+
+
+def test_a_black_beginning_is_not_the_thumbnail(tmp_path: Path, transcoded: Transcode) -> None:
+    path = tmp_path / "fade.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+        for number in range(80):
+            drawn = World(3, 320, 180).draw(number / 10).buffer if number >= 60 else np.full((270, 320), 16, np.uint8)
+            if number < 60:
+                drawn[180:] = 128
+            container.mux(video.encode(av.VideoFrame.from_ndarray(drawn, format="yuv420p")))
+        container.mux(video.encode(None))
+    package, out = transcoded(path)
+    assert picture(out / package.thumbnail_file).mean() > 40
+
+
+def test_a_truncated_clip_plays_as_far_as_it_goes(tmp_path: Path, transcoded: Transcode) -> None:
+    whole = render_clip(
+        tmp_path / "clip.mp4", seed=1, duration_s=4, container_options={"movflags": "faststart"}, **SMALL
+    )
+    body = whole.read_bytes()
+    whole.write_bytes(body[: len(body) * 6 // 10])
+    package, out = transcoded(whole)
+    assert 1.5 < package.duration_s < 3.5
+    assert len(played.pictures(package.videos[0], out)) == round(package.duration_s * 30)
+
+
+def test_damage_is_counted_and_too_much_of_it_refused(tmp_path: Path, transcoded: Transcode) -> None:
+    clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=4, gop=120, **SMALL)
+    little, much = tmp_path / "little.mp4", tmp_path / "much.mp4"
+    shutil.copy(clip, little)
+    flip(little, first=110, last=118)
+    package, _ = transcoded(little)
+    assert 1 <= package.damaged <= 12
+    shutil.copy(clip, much)
+    flip(much, first=5, last=115)
+    with pytest.raises(Permanent, match=r"damaged: \d+ of its \d+ pictures"):
+        transcoded(much)
+
+
+def flip(path: Path, *, first: int, last: int) -> None:
+    """Spoil the pictures from number `first` to `last`."""
+    with av.open(str(path)) as container:
+        spans = [(p.pos, p.size) for p in container.demux(video=0) if p.pos is not None and p.size]
+    random = np.random.default_rng(1)
+    body = bytearray(path.read_bytes())
+    for place, size in spans[first:last]:
+        for offset in random.integers(8, size, max(2, size // 40)):
+            body[place + int(offset)] ^= 0xFF
+    path.write_bytes(body)
+
+
+def test_a_longer_clip_than_accepted_is_refused(tmp_path: Path, transcoded: Transcode) -> None:
+    clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=3, **SMALL)
+    with pytest.raises(Permanent, match="longest clip"):
+        transcoded(clip, max_duration_s=2.0)
+
+
+def test_what_is_no_media_is_refused(tmp_path: Path, transcoded: Transcode) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_bytes(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n" * 50)
+    with pytest.raises(Rejected):
+        transcoded(path)
+
+
+def test_progress_rises_to_the_end(tmp_path: Path) -> None:
+    from clipstream.transcode.plan import Recipe
+    from clipstream.transcode.processor import transcode
+
+    clip = render_clip(tmp_path / "clip.mkv", seed=1, duration_s=4, first_s=500.0, **SMALL)
+    told: list[float] = []
+    with clip.open("rb") as media:
+        transcode(media, scratch=tmp_path, recipe=Recipe((144,), "ultrafast", 60.0), progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] > 0.9
+    assert len(told) <= 101
+
+
+def test_an_encoder_that_fails_ends_the_work(tmp_path: Path, transcoded: Transcode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with a deadlock: the other threads wait on bounded queues."""
+    from clipstream.transcode.encode import VideoLane
+
+    def fail(self: VideoLane, item: object) -> None:
+        raise RuntimeError("the encoder broke")
+
+    monkeypatch.setattr(VideoLane, "_take", fail)
+    clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=2, **SMALL)
+    with pytest.raises(RuntimeError, match="the encoder broke"):
+        transcoded(clip)
+
+
+def test_the_codec_is_named_after_what_the_track_holds(tmp_path: Path, transcoded: Transcode) -> None:
+    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, fps=60, **SMALL))
+    track: Track = package.videos[0]
+    with av.open(str(out / track.init_file)) as container:
+        extradata = container.streams.video[0].codec_context.extradata or b""
+    assert track.codec == f"avc1.{extradata[1:4].hex()}"
+    assert track.codec.startswith("avc1.64"), "High profile"
+    assert Fraction(track.frame_rate) == 60
