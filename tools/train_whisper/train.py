@@ -1,7 +1,7 @@
 """Train the demo speech model on a CPU, in two stages.
 
     python -m train_whisper.train short /tmp/train/corpus.npz /tmp/train/short.pt
-    python -m train_whisper.train full  /tmp/train/corpus.npz /tmp/train/full.pt --start /tmp/train/short.pt
+    python -m train_whisper.train full  /tmp/train/corpus.npz /tmp/train/full.pt --start /tmp/train/short.pt --seed 1
 
 The short stage learns to listen on windows of 3 to 12 s; the full stage gets used to the 30 s windows of inference.
 """
@@ -38,6 +38,8 @@ class Stage:
     lengths_s: tuple[int, ...]
     unlock_at: tuple[float, ...]
     """Share of the stage after which each length may be drawn."""
+    newest_share: float
+    """Share of the steps that take the length unlocked last; the others draw from all unlocked."""
     full_share: float
     learning_rate: float
     warm_up: int
@@ -47,8 +49,8 @@ class Stage:
 
 
 STAGES = {
-    "short": Stage((3, 5, 8, 12), (0.0, 0.05, 0.15, 0.35), 0.0, 1.5e-3, 200, 2500, 0.4, 0.25),
-    "full": Stage((6, 12, 20, 28), (0.0, 0.0, 0.0, 0.0), 0.75, 6e-4, 40, 700, 0.0, 0.0),
+    "short": Stage((3, 5, 8, 12), (0.0, 0.05, 0.15, 0.35), 0.5, 0.0, 1.5e-3, 200, 2500, 0.4, 0.25),
+    "full": Stage((6, 12, 20, 28), (0.0, 0.0, 0.0, 0.0), 0.0, 0.75, 8e-4, 40, 1300, 0.0, 0.0),
 }
 _BATCH_AUDIO_S = 96
 _FINAL_RATE = 0.02
@@ -57,8 +59,7 @@ _FINAL_RATE = 0.02
 def plan_step(stage: Stage, progress: float, rng: np.random.Generator) -> tuple[WindowPlan, int]:
     """What the windows of this step look like, and how many there are."""
     unlocked = [s for s, at in zip(stage.lengths_s, stage.unlock_at, strict=True) if progress >= at]
-    # the newest length is drawn as often as all the earlier ones together
-    length_s = unlocked[-1] if rng.random() < 0.5 else int(rng.choice(unlocked))
+    length_s = unlocked[-1] if rng.random() < stage.newest_share else int(rng.choice(unlocked))
     full = bool(rng.random() < stage.full_share)
     noisy = 0.85 * min(1.0, progress / stage.noise_grows_until) if stage.noise_grows_until else 0.85
     audio_s = _BATCH_AUDIO_S / 2 if progress < stage.half_batch_until else _BATCH_AUDIO_S

@@ -191,7 +191,7 @@ async def test_a_child_that_stopped_reading_is_killed_with_its_caller(tmp_path: 
 
 async def _pid(scratch: Path) -> int:
     async with asyncio.timeout(20):
-        while not (scratch / "pid").exists():  # noqa: ASYNC110 - another process makes it
+        while not (scratch / "pid").exists():
             await asyncio.sleep(0.01)
     return int((scratch / "pid").read_text())
 
@@ -207,5 +207,5 @@ def _alive(pid: int) -> bool:
 
 async def _until_gone(pid: int) -> None:
     async with asyncio.timeout(10):
-        while _alive(pid):  # noqa: ASYNC110 - another process ends
+        while _alive(pid):
             await asyncio.sleep(0.01)

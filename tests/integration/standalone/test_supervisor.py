@@ -16,6 +16,7 @@ import pytest
 from clipstream.standalone.environment import inherited
 from clipstream.standalone.errors import CannotStart
 from clipstream.standalone.identity import settle_ports
+from clipstream.standalone.postgres import PostgreSQL
 from clipstream.standalone.processes import marked
 from clipstream.standalone.service import Service
 from clipstream.standalone.supervisor import MARK, Supervisor
@@ -133,3 +134,14 @@ def test_nothing_is_restarted_while_stopping(stage: Stage) -> None:
     stage.supervisor.step()
     assert stage.history() == ["start worker", "stop worker"]
     assert stage.said == []
+
+
+def test_a_killed_server_comes_back_with_its_data(stage: Stage, postgres: PostgreSQL) -> None:
+    postgres.query("CREATE TABLE kept ()")
+    stage.supervisor.watch(postgres)
+    killed = postgres.pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    _eventually(stage, lambda: postgres.pid not in (None, killed))
+    assert postgres.query("SELECT to_regclass('kept')") == "kept"
+    assert any("PostgreSQL ended" in line for line in stage.said)

@@ -201,6 +201,16 @@ async def test_drain_gives_back_what_waits_for_a_slot_and_finishes_what_runs() -
     assert gate.calls == 1
 
 
+async def test_what_arrives_while_the_subscription_is_being_ended_is_given_back() -> None:
+    gate = Gate()
+    work = worker(gate)
+    work.close()
+    late = FakeDelivery(clips.envelope().to_bytes())
+    work.accept(late)
+    assert await settled(late) == "requeue"
+    assert gate.calls == 0
+
+
 async def test_what_drain_cancels_is_left_for_the_broker_to_deliver_again() -> None:
     gate = Gate()
     work = worker(gate)

@@ -8,7 +8,8 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -49,7 +50,20 @@ def _demo(given: argparse.Namespace) -> int:
     from clipstream.standalone.demo.run import demonstrate  # its clips need more than a run does
 
     with _prepared(given, demo=True) as run:
-        return 0 if asyncio.run(demonstrate(run.site.gateway, run.directory / "samples")) else 1
+        return 0 if _beside(demonstrate(run.site.gateway, run.directory / "samples")) else 1
+
+
+def _beside(work: Coroutine[object, object, bool]) -> bool:
+    """Run a coroutine in a thread of its own: this one takes the signals, and an interruption cancels the work."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    with ThreadPoolExecutor(1) as threads:
+        result = threads.submit(loop.run_until_complete, task)
+        try:
+            return result.result()
+        except KeyboardInterrupt:
+            loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _stop(given: argparse.Namespace) -> int:
@@ -107,7 +121,10 @@ def _allow_open_files() -> None:
 
 
 def _scales(text: str) -> list[tuple[str, int]]:
-    return [_scale(part) for part in text.replace(",", " ").split()]
+    try:
+        return [_scale(part) for part in text.replace(",", " ").split()]
+    except argparse.ArgumentTypeError as problem:
+        raise StandaloneError(f"CLIPSTREAM_SCALE cannot be used: {problem}") from problem
 
 
 def _scale(text: str) -> tuple[str, int]:

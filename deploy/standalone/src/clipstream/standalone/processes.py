@@ -138,4 +138,7 @@ def _runs(pid: int) -> bool:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"  # ended, and only not yet collected by its parent
+    # Fields of proc(5) from the third on. A process that has ended waits as a zombie for its parent; where it had
+    # threads, it is over, and its sockets are closed, only when they are gone too.
+    fields = status.rpartition(")")[2].split()
+    return fields[0] not in "ZX" or int(fields[17]) > 1

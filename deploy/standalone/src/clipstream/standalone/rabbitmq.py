@@ -55,6 +55,11 @@ def installation(tools: Path) -> Installation:
     return found
 
 
+def is_here(tools: Path) -> bool:
+    """Whether a start needs no download."""
+    return _find(tools / "rabbitmq") is not None or _find(Path("/")) is not None
+
+
 class RabbitMQ(Server):
     """One node with its own name server (epmd), cookie, user and ports. `guest` does not exist in it.
 

@@ -15,7 +15,7 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
-from clipstream.standalone import endpoints, plan
+from clipstream.standalone import endpoints, plan, rabbitmq
 from clipstream.standalone.errors import CannotStart
 from clipstream.standalone.identity import settle_ports, write_private
 from clipstream.standalone.locks import FileLock
@@ -103,6 +103,8 @@ class Run:
         mine = {name: server for name, server in wanted.items() if name not in self.operator}
         if mine:
             self.say(f"Starting {' and '.join(server.name for server in mine.values())} …")
+        if "AMQP_URL" in mine and not rabbitmq.is_here(tools):
+            self.say("Bringing RabbitMQ into .tools/ (once; about 60 MB) …")
         for server in mine.values():
             self.supervisor.watch(server)
         with ThreadPoolExecutor() as pool:
@@ -113,7 +115,11 @@ class Run:
 
     def _keep(self) -> None:
         while not self.ending.wait(0.2):
-            self.supervisor.step()
+            try:
+                self.supervisor.step()
+            except OSError as problem:  # no memory or no process to be had just now: what runs goes on meanwhile
+                self.say(f"Not everything could be looked after: {problem}")
+                self.ending.wait(5)
 
     def _end(self) -> None:
         self.ending.set()

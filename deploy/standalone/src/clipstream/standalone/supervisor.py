@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, RLock
 
-from clipstream.standalone.errors import CannotStart
+from clipstream.standalone.errors import CannotStart, StandaloneError
 from clipstream.standalone.logs import keep_short, tail
 from clipstream.standalone.processes import spawn
 from clipstream.standalone.server import Server
@@ -51,6 +51,7 @@ class Supervisor:
     _kept: list[Kept] = field(default_factory=list)
     _servers: list[Server] = field(default_factory=list)
     _lock: RLock = field(default_factory=RLock)
+    _servers_again_at: float = 0.0
     _stopping: bool = False
 
     @property
@@ -139,12 +140,13 @@ class Supervisor:
 
     def _revive(self, server: Server) -> None:
         keep_short(server.log)
-        if server.alive():
+        if server.alive() or time.monotonic() < self._servers_again_at:
             return
         self.say(f"{server.name} ended; starting it again. See {server.log}")
         try:
             server.start()
-        except CannotStart as reason:
+        except StandaloneError as reason:
+            self._servers_again_at = time.monotonic() + _LONGEST_PAUSE_S
             self.say(str(reason))
 
     def _stop_tier(self, tier: list[Kept], hurry: Event) -> None:

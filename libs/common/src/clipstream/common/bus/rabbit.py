@@ -170,6 +170,8 @@ class RabbitBus:
     async def drain(self, timeout: timedelta) -> None:
         if self._self_check is not None:
             self._self_check.cancel()
+        for worker in self._workers:
+            worker.close()
         await asyncio.gather(*(consumer.stop() for consumer in self._consumers.values()))
         await asyncio.gather(*(worker.drain(timeout) for worker in self._workers))
 

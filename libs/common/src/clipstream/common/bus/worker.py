@@ -67,10 +67,14 @@ class Worker:
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
 
+    def close(self) -> None:
+        """Begin nothing more: what still arrives while the subscription is being ended is given back."""
+        self._draining = True
+
     async def drain(self, timeout: timedelta) -> None:
         """Give back what has not begun, wait for what has, and cancel it where it takes longer than `timeout`. What is
         cancelled is not settled: the broker delivers it again."""
-        self._draining = True
+        self.close()
         for running in list(self._running.values()):
             if not running.begun:
                 running.task.cancel()

@@ -47,7 +47,7 @@ class NoFilter(Exception):
 
 
 def library() -> ModuleType:
-    """pyseccomp, imported without its search for libraries: that starts two processes, 25 of its 30 ms."""
+    """pyseccomp, imported without its search for libraries: that starts processes, and takes 25 of 30 ms."""
     found = ctypes.util.find_library
     ctypes.util.find_library = {"seccomp": "libseccomp.so.2"}.get  # type: ignore[assignment]
     try:
