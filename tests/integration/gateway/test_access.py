@@ -45,7 +45,7 @@ async def test_everybody_gets_what_the_matrix_says(world: World, friends: Friend
     video = await world.ready(friends.uploader, friends.stream_id)
     people = {name: getattr(friends, name, None) or world.nobody for name in EVERYBODY}
     wrong = []
-    async with world.gateway.running():
+    async with world.running():
         for (method, template), rule in MATRIX.items():
             for name, who in people.items():
                 own = await world.uploaded(friends.uploader, friends.stream_id) if rule.changes else video

@@ -62,7 +62,7 @@ async def watching(who: Somebody, path: str, **headers: str) -> AsyncIterator[St
 
 @pytest.fixture
 async def live(world: World) -> AsyncIterator[World]:
-    async with world.gateway.running():
+    async with world.running():
         yield world
 
 

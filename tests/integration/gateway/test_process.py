@@ -60,7 +60,7 @@ async def running(environment: dict[str, str]) -> AsyncIterator[Running]:
     try:
         ports: dict[str, int] = {}
         async with asyncio.timeout(60):
-            while "gateway_started" not in ports:
+            while not {"gateway_started", "internal_server_started"} <= ports.keys():
                 line = json.loads(await process.stdout.readline())
                 if "port" in line:
                     ports[line["event"]] = line["port"]
@@ -96,7 +96,11 @@ async def _upload(session: aiohttp.ClientSession) -> str:
 
 async def test_it_serves_announces_and_stops(broker: Broker, database_url: str, tmp_path: Path) -> None:
     async with running(_environment(broker, database_url, tmp_path)) as gateway, signed_in(gateway) as session:
-        assert (await _json(session, "GET", "/health"))["status"] == "healthy"
+
+        async def healthy() -> bool:
+            return bool((await _json(session, "GET", "/health"))["status"] == "healthy")
+
+        await eventually(healthy, 30)
         async with session.get(f"{gateway.internal}/health") as answer:
             assert answer.status == 200
         async with session.get(f"{gateway.internal}/metrics") as answer:
@@ -116,7 +120,7 @@ async def test_it_serves_announces_and_stops(broker: Broker, database_url: str, 
             status, log = await gateway.stop(signal.SIGTERM)
         assert status == 0
         assert time.monotonic() - began < 10
-        assert log[-1]["event"] == "gateway_stopped"
+        assert log[-1]["event"] == "service_stopped"
         assert SECRET not in json.dumps(log)
 
 
@@ -161,7 +165,12 @@ async def test_it_says_why_it_does_not_start(
         stderr=PIPE,
         env=_environment(broker, database_url, tmp_path, **change),
     )
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    try:
+        _, said = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 1
     assert words in said.decode()
     assert "Traceback" not in said.decode()

@@ -188,7 +188,7 @@ async def test_the_whole_way_over_the_bus(world: World, friends: Friends) -> Non
         story.upload = envelope
         await world.bus.publish(story.reject("This is no clip."))
 
-    async with world.gateway.running():
+    async with world.running():
         await world.bus.consume("ingest", [UploadCompleted], ingest)
         video_id = await world.uploaded(friends.uploader, friends.stream_id)
 

@@ -100,18 +100,23 @@ async def test_addresses_name_the_public_host_where_it_is_known(gateway_database
         assert answer["hls_url"].startswith("https://api.example.org/media/")
 
 
-async def test_while_processing_it_says_so_and_plays_as_soon_as_it_can(world: World, friends: Friends) -> None:
+async def test_until_it_can_be_played_it_says_so(world: World, friends: Friends) -> None:
     video_id = await world.uploaded(friends.uploader, friends.stream_id)
-    told = await world.story(video_id, friends.stream_id)
     answer = await friends.viewer.get(f"/videos/{video_id}/stream")
     assert (answer.status, answer.error) == (202, "Video still processing")
     assert (answer.json["processing_index"], answer.json["hls_url"]) == (1, None)
     assert answer.json["estimated_time"]
+
+
+async def test_it_plays_while_speech_and_search_are_still_at_work(world: World, friends: Friends) -> None:
+    video_id = await world.uploaded(friends.uploader, friends.stream_id)
+    told = await world.story(video_id, friends.stream_id)
     told.transcode()
     await world.project(*told.told)
     await world.put_outputs(video_id)
+    assert (await friends.viewer.get(f"/videos/{video_id}")).json["status"] == "processing"
     answer = await friends.viewer.get(f"/videos/{video_id}/stream")
-    assert (answer.status, answer.json["processing_index"], answer.json["bitrates"]) == (202, 3, [480])
+    assert (answer.status, answer.json["bitrates"], answer.json["captions_url"]) == (200, [480], None)
     assert (await world.nobody.get(answer.json["hls_url"])).status == 200
 
 

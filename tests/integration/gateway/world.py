@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import asyncpg
-from aiohttp import web
 from yarl import URL
 
 from clipstream.common.bus.memory import InMemoryBus
@@ -26,6 +25,7 @@ from clipstream.common.store.disk.store import DiskStore
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.app import SCHEMA, Gateway
 from clipstream.gateway.main import listen
+from clipstream.gateway.main import serving as serve_api
 from clipstream.gateway.settings import Settings
 from corpus.stories import Story
 
@@ -161,6 +161,19 @@ class World:
         }.items():
             await self.store.put(ObjectKey(key), body, content_type="application/octet-stream")
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything that a gateway process does beside its API."""
+        await self.gateway.consume()
+        tasks = [asyncio.ensure_future(task()) for task in self.gateway.background]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
+
     async def rows(self, table: str, **where: Any) -> list[asyncpg.Record]:
         column, value = next(iter(where.items())) if where else ("true", True)
         return list(await self.pool.fetch(f"SELECT * FROM {table} WHERE {column} = $1", value))  # noqa: S608
@@ -191,13 +204,10 @@ async def serving(chosen: Settings) -> AsyncIterator[World]:
     bus = InMemoryBus()
     async with aiohttp.ClientSession() as session:
         gateway = Gateway(chosen, pool, store, bus, signer, session)
-        runner = web.AppRunner(gateway.application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.SockSite(runner, listening).start()
         try:
-            yield World(gateway, base, session, bus, store, pool)
+            async with serve_api(gateway.application, listening):
+                yield World(gateway, base, session, bus, store, pool)
         finally:
-            await runner.cleanup()
             await bus.close()
             await store.close()
             await pool.close()
@@ -206,7 +216,7 @@ async def serving(chosen: Settings) -> AsyncIterator[World]:
 async def eventually(check: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(within_s):
-        while not await check():
+        while not await check():  # noqa: ASYNC110 - what is awaited tells nobody
             await asyncio.sleep(0.02)
 
 

@@ -45,3 +45,19 @@ def test_secrets_are_not_in_the_start_up_line() -> None:
     assert "k" * 32 not in shown
     assert "t" * 32 not in shown
     assert "u:p" not in shown
+
+
+def test_an_empty_name_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """compose passes names that nobody set as empty ones."""
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name.upper(), value)
+    monkeypatch.setenv("PUBLIC_API_URL", "")
+    monkeypatch.setenv("MINIO_ENDPOINT", "")
+    started = Settings()
+    assert started.public_api_url is None
+    assert not started.on_s3
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings(**GOOD).dev_login = True  # type: ignore[misc]

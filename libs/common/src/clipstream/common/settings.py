@@ -11,10 +11,14 @@ from pydantic import AliasChoices, AmqpDsn, ByteSize, Field, PostgresDsn, Secret
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class ServiceSettings(BaseSettings):
-    """What every service has: how it logs, where it serves health and metrics, how long it may take to stop."""
+class Mixin(BaseSettings):
+    """Base of all of them. Of several bases pydantic lets the last one's configuration win, so each has to have it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True)
+
+
+class ServiceSettings(Mixin):
+    """What every service has: how it logs, where it serves health and metrics, how long it may take to stop."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     internal_host: str = "127.0.0.1"
@@ -33,21 +37,21 @@ class ServiceSettings(BaseSettings):
         return shown
 
 
-class BusSettings(BaseSettings):
+class BusSettings(Mixin):
     """The broker."""
 
     amqp_url: AmqpDsn
     storage_exchange: str = "clipstream.storage"
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(Mixin):
     """PostgreSQL."""
 
     database_url: PostgresDsn
     database_pool_size: int = Field(default=10, ge=1)
 
 
-class StoreSettings(BaseSettings):
+class StoreSettings(Mixin):
     """The object store: an S3 endpoint (MinIO or another), AWS S3, or a directory; in this order, by what is set."""
 
     s3_endpoint_url: str | None = Field(
@@ -111,7 +115,7 @@ class StoreSettings(BaseSettings):
         return f"{'https' if self.s3_secure else 'http'}://{host}"
 
 
-class VectorSettings(BaseSettings):
+class VectorSettings(Mixin):
     """Qdrant by URL, else our own process with Qdrant's engine behind a socket."""
 
     qdrant_url: str | None = None
@@ -135,7 +139,7 @@ class StageSettings(ServiceSettings, BusSettings, StoreSettings):
     slots: int = Field(default=1, ge=1, description="jobs at once in one process")
 
 
-class LimitSettings(BaseSettings):
+class LimitSettings(Mixin):
     """What an upload may be at most."""
 
     max_upload_size: ByteSize = ByteSize(2_000_000_000)

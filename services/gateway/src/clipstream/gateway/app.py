@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -116,29 +114,13 @@ class Gateway:
         mount(application, list(ROUTES), self.services)
         return application
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[asyncio.Future[None]]:
-        """Consume and run the tasks beside the API. The future ends, with its error, when one of them does: a gateway
-        that limps on without its projector or relay is worse than one that is started again."""
+    async def consume(self) -> None:
+        """Begin to hear progress, events and dead letters."""
         await self.progress.listen(self.bus)
         await self.projector.run(self.bus)
         await self.bus.consume_dead(self.dead_letters.handle)
-        work: tuple[Callable[[], Awaitable[None]], ...] = (
-            self.relay.run,
-            self.progress.run,
-            self.services.feed.run,
-            self.sweeper.run,
-        )
-        tasks = [asyncio.ensure_future(run()) for run in work]
-        ended = asyncio.gather(*tasks)
-        try:
-            yield asyncio.ensure_future(_first_end(tasks))
-        finally:
-            ended.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
-
-async def _first_end(tasks: Sequence[asyncio.Future[None]]) -> None:
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
+    @property
+    def background(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """What runs beside the API for as long as the process lives."""
+        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
@@ -17,30 +16,36 @@ from pydantic import ValidationError
 from clipstream.common.bus.rabbit import connect as connect_bus
 from clipstream.common.db.migrations import migrate
 from clipstream.common.db.pool import connect as connect_database
-from clipstream.common.errors import ClipstreamError, Outage
-from clipstream.common.obs.health import InternalServer
+from clipstream.common.errors import ClipstreamError
 from clipstream.common.obs.logging import configure
-from clipstream.common.obs.watchdog import Watchdog
+from clipstream.common.stage.service import live
 from clipstream.common.store.open import open_store
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.app import MIGRATIONS, SCHEMA, Gateway
 from clipstream.gateway.settings import Settings
 
+STREAMS_END_WITHIN_S = 5
+
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then let go in order."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    watchdog = Watchdog(loop)
-    watchdog.start()
+async def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, then let go in order; the exit status."""
     listening = listen(settings.gateway_host, settings.gateway_port)
-    async with open_gateway(settings, listening.getsockname()[1]) as gateway:
-        await _serve(gateway, settings, listening, stop)
-    watchdog.stop()
+    port = listening.getsockname()[1]
+    async with open_gateway(settings, port) as gateway, serving(gateway.application, listening):
+        log.info("gateway_started", host=settings.gateway_host, port=port)
+
+        async def database() -> None:
+            await gateway.services.pool.fetchval("SELECT 1")
+
+        return await live(
+            gateway.bus,
+            settings,
+            checks={"database": database, "storage": gateway.services.store.check},
+            consume=gateway.consume,
+            background=gateway.background,
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -67,56 +72,35 @@ async def open_gateway(settings: Settings, port: int) -> AsyncIterator[Gateway]:
         yield Gateway(settings, pool, store, bus, signer, session)
 
 
+@asynccontextmanager
+async def serving(application: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+    """The public API on a socket. No access log of aiohttp's: it would hold signed paths."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=STREAMS_END_WITHIN_S)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
 def own_url(settings: Settings, port: int) -> str:
     """Where clients reach the gateway, as far as it can know."""
     anywhere = settings.gateway_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
     return settings.public_api_url or f"http://{'127.0.0.1' if anywhere else settings.gateway_host}:{port}"
 
 
-async def _serve(gateway: Gateway, settings: Settings, listening: socket.socket, stop: asyncio.Event) -> None:
-    internal = InternalServer(settings.internal_host, settings.internal_port, _checks(gateway))
-    runner = web.AppRunner(gateway.application, access_log=None, shutdown_timeout=5, handler_cancellation=False)
-    async with gateway.running() as ended:
-        await runner.setup()
-        await web.SockSite(runner, listening).start()
-        await internal.start()
-        log.info("gateway_started", settings=settings.redacted(), port=listening.getsockname()[1])
-        ended.add_done_callback(lambda _: stop.set())
-        await stop.wait()
-        internal.stopping()
-        log.info("gateway_stopping")
-        await runner.cleanup()
-        await gateway.bus.drain(settings.drain_timeout)
-        if ended.done():
-            ended.result()
-    await internal.close()
-    log.info("gateway_stopped")
-
-
-def _checks(gateway: Gateway) -> dict[str, Callable[[], Awaitable[None]]]:
-    """What the orchestrator's health check asks."""
-
-    async def database() -> None:
-        await gateway.services.pool.fetchval("SELECT 1")
-
-    async def broker() -> None:
-        if not await gateway.bus.consumers_ok():
-            raise Outage("The broker says that one of our queues has no consumer.")
-
-    return {"database": database, "storage": gateway.services.store.check, "broker": broker}
-
-
 def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        faults = "; ".join(
+        faults = (
             f"{'.'.join(map(str, f['loc'])) or 'settings'}: {f['msg']}" for f in error.errors(include_input=False)
         )
-        sys.exit(f"The gateway does not start: {faults}")
+        sys.exit(f"The gateway does not start: {'; '.join(faults)}")
     configure("gateway", settings.log_level)
     try:
-        asyncio.run(run(settings))
+        sys.exit(asyncio.run(run(settings)))
     except (ClipstreamError, OSError) as error:
         log.critical("gateway_failed", reason=str(error))
         sys.exit(1)

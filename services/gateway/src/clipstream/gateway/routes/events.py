@@ -75,10 +75,11 @@ async def watch_stream(call: Call, path: StreamPath) -> web.StreamResponse:
         with call.services.feed.watch_stream(path.stream_id) as subscription:
             rows = await videos.of_stream(pool, path.stream_id, limit=SNAPSHOT_LIMIT, offset=0)
             await writer.send("snapshot", Snapshot(videos=[views.video(row) for row in rows]))
+            told = {row["id"]: row["revision"] for row in rows}
             while True:
                 changed, progress = await subscription.wait(HEARTBEAT_S)
                 await _send_progress(writer, progress)
-                await _send_videos(call, writer, changed)
+                await _send_videos(call, writer, changed, told)
                 if not changed and not progress:
                     await _keep(call, writer)
 
@@ -98,13 +99,17 @@ async def _send_processing(call: Call, writer: EventWriter, video_id: UUID, *, u
     return revision
 
 
-async def _send_videos(call: Call, writer: EventWriter, changed: set[UUID]) -> None:
+async def _send_videos(call: Call, writer: EventWriter, changed: set[UUID], told: dict[UUID, int]) -> None:
+    """Tell the state of changed videos where it is not the one already told: a change may be noticed twice."""
     rows = await videos.by_ids(call.services.pool, list(changed)) if changed else {}
     for video_id in changed:
-        if video_id in rows:
-            await writer.send("video", views.video(rows[video_id]))
-        else:
+        row = rows.get(video_id)
+        if row is None:
+            told.pop(video_id, None)
             await writer.send("deleted", Gone(id=video_id))
+        elif told.get(video_id) != row["revision"]:
+            told[video_id] = row["revision"]
+            await writer.send("video", views.video(row))
 
 
 async def _send_progress(writer: EventWriter, progress: list[ClipProgress]) -> None:

@@ -18,7 +18,8 @@ table = RouteTable("playback")
 
 
 class Playback(BaseModel):
-    """Where a player finds the video. Addresses are good for some hours; `bitrates` are the heights of the renditions."""
+    """Where a player finds the video. Addresses are good for some hours; `bitrates` are the heights of the renditions.
+    Captions come later than the pictures: `captions_url` is null until then, and where nothing was said."""
 
     hls_url: str
     dash_url: str | None
@@ -28,13 +29,12 @@ class Playback(BaseModel):
 
 
 class StillProcessing(BaseModel):
-    """Not finished yet. With `hls_url` it can be played already."""
+    """No rendition is finished yet. With `hls_url` a provisional one can be played already."""
 
     error: str = "Video still processing"
     processing_index: int
     estimated_time: str | None
-    hls_url: str | None
-    bitrates: list[int]
+    hls_url: str | None = None
 
 
 @table.route(
@@ -45,14 +45,15 @@ class StillProcessing(BaseModel):
     errors={409: "Video cannot be played"},
 )
 async def get_playback(call: Call, path: VideoPath) -> Playback | Reply:
-    """Addresses to play a video; 202 while it is processed"""
+    """Addresses to play a video, as soon as its renditions are there; 202 before"""
     row = await _shown(call, path.video_id)
     if row["status"] in ("failed", "rejected", "duplicate"):
         raise Problem(409, "Video cannot be played", [row["error"]] if row["error"] else [])
-    if row["status"] != "ready":
+    hls_url = _hls_url(call, row)
+    if hls_url is None:
         return Reply(await _still(call, row), status=202)
     return Playback(
-        hls_url=_hls_url(call, row) or "",
+        hls_url=hls_url,
         dash_url=None,
         bitrates=_heights(row),
         captions_url=_media_url(call, row["id"], "captions.vtt") if fact(row, "transcript").get("segments") else None,
@@ -77,8 +78,6 @@ async def _still(call: Call, row: Record) -> StillProcessing:
     return StillProcessing(
         processing_index=row["processing_index"],
         estimated_time=None if seen is None else seen.estimated_time,
-        hls_url=_hls_url(call, row),
-        bitrates=_heights(row),
     )
 
 
