@@ -44,13 +44,15 @@ class Stage:
     learning_rate: float
     warm_up: int
     steps: int
+    planned_steps: int
+    """Steps the schedules count in; a stage may stop earlier."""
     half_batch_until: float
     noise_grows_until: float
 
 
 STAGES = {
-    "short": Stage((3, 5, 8, 12), (0.0, 0.05, 0.15, 0.35), 0.5, 0.0, 1.5e-3, 200, 2500, 0.4, 0.25),
-    "full": Stage((6, 12, 20, 28), (0.0, 0.0, 0.0, 0.0), 0.0, 0.75, 8e-4, 40, 1300, 0.0, 0.0),
+    "short": Stage((3, 5, 8, 12), (0.0, 0.05, 0.15, 0.35), 0.5, 0.0, 1.5e-3, 200, 2500, 2500, 0.4, 0.25),
+    "full": Stage((6, 12, 20, 28), (0.0, 0.0, 0.0, 0.0), 0.0, 0.75, 8e-4, 40, 700, 1300, 0.0, 0.0),
 }
 _BATCH_AUDIO_S = 96
 _FINAL_RATE = 0.02
@@ -71,7 +73,7 @@ def learning_rate(stage: Stage, step: int) -> float:
     """Linear warm-up, then a cosine down to 2 %."""
     if step < stage.warm_up:
         return stage.learning_rate * (step + 1) / stage.warm_up
-    progress = (step - stage.warm_up) / max(stage.steps - stage.warm_up, 1)
+    progress = (step - stage.warm_up) / max(stage.planned_steps - stage.warm_up, 1)
     return stage.learning_rate * (_FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
@@ -85,7 +87,7 @@ def train(stage: Stage, model: TinyWhisper, maker: WindowMaker, out: Path, seed:
     wall, cpu = time.monotonic(), time.process_time()
     with out.with_suffix(".jsonl").open("w") as log:
         for step in range(stage.steps):
-            plan, count = plan_step(stage, step / stage.steps, rng)
+            plan, count = plan_step(stage, step / stage.planned_steps, rng)
             batch = maker.batch(plan, count)
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(stage, step)
