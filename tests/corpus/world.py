@@ -177,7 +177,9 @@ def _noise(random: np.random.Generator, width: int, height: int, rows: int) -> n
     row, column = down.astype(np.intp), across.astype(np.intp)
     lower, right = (down - row)[:, None], (across - column)[None, :]
     strips = grid[row] * (1 - lower) + grid[row + 1] * lower
-    result: npt.NDArray[np.float32] = (strips[:, column] * (1 - right) + strips[:, column + 1] * right).astype(np.float32)
+    result: npt.NDArray[np.float32] = (strips[:, column] * (1 - right) + strips[:, column + 1] * right).astype(
+        np.float32
+    )
     return result
 
 

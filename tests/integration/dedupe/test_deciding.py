@@ -82,7 +82,10 @@ async def test_of_many_copies_at_once_one_is_the_original(repository: Repository
         stream = StreamId(uuid4())
         copies = [video() for _ in range(8)]
         verdicts = await asyncio.gather(
-            *(repository.decide(stream, each, f"c{number}{each if n % 2 else ''}", "p") for n, each in enumerate(copies))
+            *(
+                repository.decide(stream, each, f"c{number}{each if n % 2 else ''}", "p")
+                for n, each in enumerate(copies)
+            )
         )
         [winner] = [each for each, verdict in zip(copies, verdicts, strict=True) if isinstance(verdict, Unique)]
         assert {verdict.original_id for verdict in verdicts if isinstance(verdict, Copy)} == {winner}

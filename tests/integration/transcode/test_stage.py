@@ -70,7 +70,10 @@ async def test_a_clip_becomes_playable(clip: Path, disk_store: DiskStore, attemp
     attempt = attempts()
     answer = await run(await upload(disk_store, clip), attempt)
     await assert_playable(disk_store, answer)
-    assert [(made.name, made.width, made.height) for made in answer.renditions] == [("240p", 426, 240), ("144p", 256, 144)]
+    assert [(made.name, made.width, made.height) for made in answer.renditions] == [
+        ("240p", 426, 240),
+        ("144p", 256, 144),
+    ]
     assert answer.duration_s == 5.0
     assert answer.hls_key == keys.processed(answer.video_id, "master.m3u8")
     assert attempt.told[-1] > 0.9
@@ -87,7 +90,9 @@ async def test_a_recording_becomes_playable(tmp_path: Path, disk_store: DiskStor
     assert answer.renditions == ()
 
 
-async def test_a_second_run_answers_the_same_without_encoding(clip: Path, disk_store: DiskStore, attempts: Attempts) -> None:
+async def test_a_second_run_answers_the_same_without_encoding(
+    clip: Path, disk_store: DiskStore, attempts: Attempts
+) -> None:
     event = await upload(disk_store, clip)
     first = await run(event, attempts())
     before = await names(disk_store, event.video_id)
@@ -127,7 +132,9 @@ def kill_after(writes: int, store: DiskStore, patch: pytest.MonkeyPatch) -> None
     for name in ("put", "put_file"):
         original = getattr(store, name)
 
-        async def write(key: ObjectKey, *args: object, original: Callable[..., object] = original, **how: object) -> object:
+        async def write(
+            key: ObjectKey, *args: object, original: Callable[..., object] = original, **how: object
+        ) -> object:
             nonlocal done
             if done >= writes:
                 raise Killed(key)
@@ -161,7 +168,9 @@ async def test_a_run_killed_after_its_claim_is_finished_from_it(
     await assert_playable(disk_store, answer)
 
 
-async def test_another_recipe_does_not_touch_old_segments(clip: Path, disk_store: DiskStore, attempts: Attempts) -> None:
+async def test_another_recipe_does_not_touch_old_segments(
+    clip: Path, disk_store: DiskStore, attempts: Attempts
+) -> None:
     event = await upload(disk_store, clip)
     await run(event, attempts())
     old = {name for name in await names(disk_store, event.video_id) if name.startswith("segments/")}

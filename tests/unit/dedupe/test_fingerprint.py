@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from functools import partial
 from pathlib import Path
 
 import av
@@ -12,7 +13,7 @@ import pytest
 from clipstream.dedupe.processor import Fingerprint, fingerprint
 from corpus.gameplay import cut, remux, render_audio, render_clip
 
-SMALL = {"width": 320, "height": 180, "duration_s": 2}
+small_clip = partial(render_clip, width=320, height=180, duration_s=2)
 
 
 def prints(path: Path) -> Fingerprint:
@@ -26,7 +27,7 @@ def packets(path: Path) -> str:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    return render_clip(tmp_path / "clip.mp4", seed=1, gop=30, b_frames=2, **SMALL)
+    return small_clip(tmp_path / "clip.mp4", seed=1, gop=30, b_frames=2)
 
 
 def test_the_content_hash_is_that_of_the_whole_file(clip: Path) -> None:
@@ -39,7 +40,7 @@ def test_a_content_hash_that_is_known_is_kept(clip: Path) -> None:
 
 
 def test_a_well_laid_file_is_read_once(tmp_path: Path) -> None:
-    clip = render_clip(tmp_path / "clip.mp4", seed=1, container_options={"movflags": "faststart"}, **SMALL)
+    clip = small_clip(tmp_path / "clip.mp4", seed=1, container_options={"movflags": "faststart"})
     body = clip.read_bytes()
 
     class Counting(io.BytesIO):
@@ -65,19 +66,19 @@ def test_a_remuxed_copy_has_the_same_packets(tmp_path: Path, clip: Path, chain: 
 
 
 def test_start_codes_and_lengths_are_the_same_clip(tmp_path: Path) -> None:
-    annex_b = render_clip(tmp_path / "clip.avi", seed=1, video_codec="libx264", **SMALL)
+    annex_b = small_clip(tmp_path / "clip.avi", seed=1, video_codec="libx264")
     with av.open(str(annex_b)) as container:
         assert (container.streams.video[0].codec_context.extradata or b"").startswith(b"\0\0")
     assert packets(remux(annex_b, tmp_path / "copy.mp4")) == packets(annex_b)
 
 
 def test_hevc_and_ten_bits(tmp_path: Path) -> None:
-    clip = render_clip(tmp_path / "clip.mp4", seed=1, video_codec="libx265", pixel_format="yuv420p10le", **SMALL)
+    clip = small_clip(tmp_path / "clip.mp4", seed=1, video_codec="libx265", pixel_format="yuv420p10le")
     assert packets(remux(clip, tmp_path / "copy.mkv")) == packets(clip)
 
 
 def test_vp9_and_opus(tmp_path: Path) -> None:
-    clip = render_clip(tmp_path / "clip.webm", seed=1, **SMALL)
+    clip = small_clip(tmp_path / "clip.webm", seed=1)
     assert packets(remux(clip, tmp_path / "copy.mkv")) == packets(clip)
 
 
@@ -94,9 +95,9 @@ def test_a_part_is_another_clip(tmp_path: Path, clip: Path, start_s: float, end_
 
 def test_other_pictures_sound_or_coding_are_another_clip(tmp_path: Path, clip: Path) -> None:
     others = [
-        render_clip(tmp_path / "seed.mp4", seed=2, gop=30, b_frames=2, **SMALL),
-        render_clip(tmp_path / "silent.mp4", seed=1, gop=30, b_frames=2, audio=False, **SMALL),
-        render_clip(tmp_path / "gop.mp4", seed=1, gop=20, b_frames=2, **SMALL),
+        small_clip(tmp_path / "seed.mp4", seed=2, gop=30, b_frames=2),
+        small_clip(tmp_path / "silent.mp4", seed=1, gop=30, b_frames=2, audio=False),
+        small_clip(tmp_path / "gop.mp4", seed=1, gop=20, b_frames=2),
     ]
     assert len({packets(clip), *map(packets, others)}) == 4
 

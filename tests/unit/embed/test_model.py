@@ -65,7 +65,11 @@ def test_no_frames_are_no_vectors(encoder: Encoder, tmp_path: Path) -> None:
 def test_a_worse_copy_is_nearer_than_any_other_clip(encoder: Encoder, tmp_path: Path) -> None:
     """A quarter of the pixels and a tenth of the bits, against five other matches in the same game."""
     clips = [
-        vectors(encoder, render_clip(tmp_path / f"{seed}.mp4", seed=seed, duration_s=4, fps=10, audio=False), tmp_path / str(seed))
+        vectors(
+            encoder,
+            render_clip(tmp_path / f"{seed}.mp4", seed=seed, duration_s=4, fps=10, audio=False),
+            tmp_path / str(seed),
+        )
         for seed in range(5)
     ]
     copy = vectors(encoder, worse(tmp_path / "0.mp4", tmp_path / "copy.mp4"), tmp_path / "copy")
@@ -95,5 +99,5 @@ def test_a_model_that_is_another_file_is_refused(tmp_path: Path) -> None:
     card = json.loads((MODEL / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps(card))
     (tmp_path / "model.onnx").write_bytes((MODEL / "model.onnx").read_bytes() + b"\0")
-    with pytest.raises(Permanent, match="not the file that its model.json describes"):
+    with pytest.raises(Permanent, match=r"not the file that its model\.json describes"):
         Encoder.load(tmp_path)

@@ -32,7 +32,7 @@ def joined(track: Track, directory: Path) -> bytes:
 
 def packets(track: Track, directory: Path) -> list[tuple[int, int, bool]]:
     """(dts, pts, key) of every sample."""
-    with av.open(io.BytesIO(joined(track, directory))) as container:
+    with av.open(io.BytesIO(joined(track, directory)), "r") as container:
         return [
             (packet.dts, packet.pts, packet.is_keyframe)
             for packet in container.demux(container.streams[0])
@@ -41,14 +41,16 @@ def packets(track: Track, directory: Path) -> list[tuple[int, int, bool]]:
 
 
 def pictures(track: Track, directory: Path) -> list[av.VideoFrame]:
-    with av.open(io.BytesIO(joined(track, directory))) as container:
+    with av.open(io.BytesIO(joined(track, directory)), "r") as container:
         return list(container.decode(video=0))
 
 
 def samples(track: Track, directory: Path) -> npt.NDArray[np.float32]:
     """Decoded sound [2, n], priming left out as a player does."""
-    with av.open(io.BytesIO(joined(track, directory))) as container:
-        return np.concatenate([np.asarray(frame.to_ndarray(), np.float32) for frame in container.decode(audio=0)], axis=1)
+    with av.open(io.BytesIO(joined(track, directory)), "r") as container:
+        return np.concatenate(
+            [np.asarray(frame.to_ndarray(), np.float32) for frame in container.decode(audio=0)], axis=1
+        )
 
 
 def first_keys(track: Track, directory: Path) -> list[bool]:
@@ -56,7 +58,7 @@ def first_keys(track: Track, directory: Path) -> list[bool]:
     init = (directory / track.init_file).read_bytes()
     keys = []
     for segment in track.segments:
-        with av.open(io.BytesIO(init + (directory / segment.file).read_bytes())) as container:
+        with av.open(io.BytesIO(init + (directory / segment.file).read_bytes()), "r") as container:
             keys.append(next(container.demux(container.streams[0])).is_keyframe)
     return keys
 

@@ -80,4 +80,14 @@ def test_a_gop_lasts_two_seconds(rate: Fraction, frames: int) -> None:
 def test_plan_is_named_after_all_that_changes_the_output() -> None:
     one = plan_id((480, 720), "veryfast", '"abc"')
     assert one == plan_id((720, 480), "veryfast", "abc")
-    assert len({one, plan_id((480,), "veryfast", "abc"), plan_id((480, 720), "fast", "abc"), plan_id((480, 720), "veryfast", "b")}) == 4
+    assert (
+        len(
+            {
+                one,
+                plan_id((480,), "veryfast", "abc"),
+                plan_id((480, 720), "fast", "abc"),
+                plan_id((480, 720), "veryfast", "b"),
+            }
+        )
+        == 4
+    )

@@ -12,7 +12,9 @@ from clipstream.common.errors import Permanent
 from clipstream.transcode.sound import SAMPLE_RATE, Peaks, Samples, Soundtrack
 
 
-def frame(start_s: float | None, length_s: float, *, rate: int = SAMPLE_RATE, layout: str = "stereo", level: float = 0.5) -> av.AudioFrame:
+def frame(
+    start_s: float | None, length_s: float, *, rate: int = SAMPLE_RATE, layout: str = "stereo", level: float = 0.5
+) -> av.AudioFrame:
     channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
     samples = np.full((channels, round(length_s * rate)), level, np.float32)
     made = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
@@ -29,7 +31,7 @@ def track(*frames: av.AudioFrame, origin_s: float = 0.0) -> Samples:
 
 
 def seconds(samples: Samples) -> float:
-    return samples.shape[1] / SAMPLE_RATE
+    return float(samples.shape[1] / SAMPLE_RATE)
 
 
 def test_sound_that_begins_later_is_preceded_by_silence() -> None:

@@ -1,0 +1,92 @@
+"""Media that is damaged, too long or no media at all, and encoders that fail."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from clipstream.common.errors import Permanent, Rejected
+from clipstream.transcode.encode import VideoLane
+from clipstream.transcode.plan import Recipe
+from clipstream.transcode.processor import transcode
+from corpus.gameplay import render_clip
+from unit.transcode import played
+from unit.transcode.conftest import Transcode
+
+small_clip = partial(render_clip, width=320, height=180)
+
+
+def test_a_truncated_clip_plays_as_far_as_it_goes(tmp_path: Path, transcoded: Transcode) -> None:
+    whole = small_clip(tmp_path / "clip.mp4", seed=1, duration_s=4, container_options={"movflags": "faststart"})
+    body = whole.read_bytes()
+    whole.write_bytes(body[: len(body) * 6 // 10])
+    package, out = transcoded(whole)
+    assert 1.5 < package.duration_s < 3.5
+    assert len(played.pictures(package.videos[0], out)) == round(package.duration_s * 30)
+
+
+def test_damage_is_counted_and_too_much_of_it_refused(tmp_path: Path, transcoded: Transcode) -> None:
+    clip = small_clip(tmp_path / "clip.mp4", seed=1, duration_s=4, gop=120)
+    little, much = tmp_path / "little.mp4", tmp_path / "much.mp4"
+    shutil.copy(clip, little)
+    flip(little, first=110, last=118)
+    package, _ = transcoded(little)
+    assert 1 <= package.damaged <= 12
+    shutil.copy(clip, much)
+    flip(much, first=5, last=115)
+    with pytest.raises(Permanent, match=r"damaged: \d+ of its \d+ pictures"):
+        transcoded(much)
+
+
+def flip(path: Path, *, first: int, last: int) -> None:
+    """Spoil the pictures from number `first` to `last`."""
+    with av.open(str(path)) as container:
+        spans = [(p.pos, p.size) for p in container.demux(video=0) if p.pos is not None and p.size]
+    random = np.random.default_rng(1)
+    body = bytearray(path.read_bytes())
+    for place, size in spans[first:last]:
+        for offset in random.integers(8, size, max(2, size // 40)):
+            body[place + int(offset)] ^= 0xFF
+    path.write_bytes(body)
+
+
+def test_a_longer_clip_than_accepted_is_refused(tmp_path: Path, transcoded: Transcode) -> None:
+    clip = small_clip(tmp_path / "clip.mp4", seed=1, duration_s=3)
+    with pytest.raises(Permanent, match="longest clip"):
+        transcoded(clip, max_duration_s=2.0)
+
+
+def test_what_is_no_media_is_refused(tmp_path: Path, transcoded: Transcode) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_bytes(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n" * 50)
+    with pytest.raises(Rejected):
+        transcoded(path)
+
+
+def test_progress_rises_to_the_end(tmp_path: Path) -> None:
+    clip = small_clip(tmp_path / "clip.mkv", seed=1, duration_s=4, first_s=500.0)
+    told: list[float] = []
+    with clip.open("rb") as media:
+        transcode(media, scratch=tmp_path, recipe=Recipe((144,), "ultrafast", 60.0), progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] > 0.9
+    assert len(told) <= 101
+
+
+def test_an_encoder_that_fails_ends_the_work(
+    tmp_path: Path, transcoded: Transcode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with a deadlock: the other threads wait on bounded queues."""
+
+    def fail(self: VideoLane, item: object) -> None:
+        raise RuntimeError("the encoder broke")
+
+    monkeypatch.setattr(VideoLane, "_take", fail)
+    clip = small_clip(tmp_path / "clip.mp4", seed=1, duration_s=2)
+    with pytest.raises(RuntimeError, match="the encoder broke"):
+        transcoded(clip)
