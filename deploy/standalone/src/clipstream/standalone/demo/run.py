@@ -15,7 +15,8 @@ from clipstream.standalone.demo.findings import Finding, SearchFinding, examine,
 from clipstream.standalone.demo.samples import SAMPLES, make_samples
 from clipstream.standalone.demo.watch import Followed, follow_all
 
-console = Console()
+# A pipe has 80 columns by default, too few for a table that people are to read.
+console = Console() if Console().is_terminal else Console(width=140)
 
 
 async def demonstrate(gateway_url: str, directory: Path) -> bool:
