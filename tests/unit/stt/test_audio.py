@@ -11,6 +11,7 @@ import pytest
 
 from clipstream.common.contracts.media import AudioTrack
 from clipstream.stt.audio import SAMPLE_RATE, extract, voice_tracks
+from corpus import broken
 
 BEEP_S = 0.5
 
@@ -51,6 +52,17 @@ def test_a_late_track_begins_with_silence(tmp_path: Path, starts_s: float, rate:
     assert loud[0] == pytest.approx(starts_s, abs=0.03)
     assert loud[-1] == pytest.approx(starts_s + BEEP_S, abs=0.03)
     assert told[-1] == 1.0
+
+
+@pytest.mark.parametrize("name", ["flv_cut", "mkv_cut", "mp4_cut_late"])
+def test_a_file_that_breaks_off_is_heard_as_far_as_it_goes(tmp_path: Path, name: str) -> None:
+    source = tmp_path / broken.CASES[name].filename
+    broken.CASES[name].build(source, broken.Lure())
+    with av.open(str(source)) as container:
+        sound = [stream.index for stream in container.streams.audio]
+    with source.open("rb") as media:
+        extracted = extract(media, tracks=sound, out=tmp_path, progress=lambda fraction: None)
+    assert all(track.samples > SAMPLE_RATE for track in extracted)
 
 
 def audio_track(index: int, title: str | None) -> AudioTrack:

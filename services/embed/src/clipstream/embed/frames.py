@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from clipstream.common.errors import Permanent
+from clipstream.common.media.decode import Decoder
 from clipstream.common.media.open import open_media, tracks
 
 STEP_S = 1.0
@@ -74,7 +75,9 @@ def _timed(container: InputContainer, video: VideoStream) -> Iterator[tuple[floa
     step_s = float(1 / video.average_rate) if video.average_rate else 1 / 30
     first_s: float | None = None
     last_s = 0.0
-    for frame in _decoded(container, video):
+    for frame in Decoder(container, [video]):
+        if not isinstance(frame, av.VideoFrame):
+            continue
         if frame.pts is None or not frame.time_base:
             time_s = last_s + (step_s if first_s is not None else 0.0)
         else:
@@ -83,29 +86,6 @@ def _timed(container: InputContainer, video: VideoStream) -> Iterator[tuple[floa
             first_s = time_s
         last_s = time_s
         yield max(0.0, time_s - first_s), frame
-
-
-def _decoded(container: InputContainer, video: VideoStream) -> Iterator[av.VideoFrame]:
-    video.codec_context.thread_type = "AUTO"
-    packets = container.demux(video)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.InvalidDataError):
-            break
-        try:
-            if packet.size:
-                yield from video.codec_context.decode(packet)
-        except av.FFmpegError:
-            continue  # a damaged stretch; the grid goes on with what is on screen
-    try:
-        emptied = video.codec_context.decode(None)
-    except av.FFmpegError:
-        return
-    for frame in emptied:
-        if video.time_base is not None:
-            frame.time_base = video.time_base  # without a packet, PyAV does not know it
-        yield frame
 
 
 _reformatter = VideoReformatter()

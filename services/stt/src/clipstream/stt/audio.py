@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.filter import Graph
 from pydantic import BaseModel
 
 from clipstream.common.contracts.media import AudioTrack
+from clipstream.common.errors import Permanent
+from clipstream.common.media.decode import Decoder
 from clipstream.common.media.open import open_media
 
 SAMPLE_RATE = 16_000
@@ -53,11 +56,13 @@ def extract(
 
 def _decode_track(container: InputContainer, index: int, path: Path) -> int:
     stream = container.streams[index]
+    if not isinstance(stream, AudioStream):
+        raise Permanent(f"Track {index} of the clip holds no sound.")
     origin = (container.start_time or 0) / 1_000_000
     graph: Graph | None = None
     written = 0
     with path.open("wb") as sink:
-        for frame in container.decode(stream):
+        for frame in Decoder(container, [stream]):
             if not isinstance(frame, AudioFrame):
                 continue
             graph = graph or _resampler(frame)

@@ -16,8 +16,8 @@ import av
 from av.container import InputContainer
 
 from clipstream.common.errors import Permanent
+from clipstream.common.media.decode import Decoder
 from clipstream.common.media.open import open_media, tracks
-from clipstream.transcode.decode import Decoder
 from clipstream.transcode.plan import GOP_S, SEGMENT_GOPS, Recipe, gop_frames
 from clipstream.transcode.playlists import Track
 from clipstream.transcode.thumbnail import waveform

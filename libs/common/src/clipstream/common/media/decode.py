@@ -1,4 +1,5 @@
-"""Decodes the chosen tracks of one file as far as they go, and counts what is damaged."""
+"""Decodes the chosen tracks of an opened file as far as they go, and counts what is damaged. Never raises because of what
+a file holds: stages decide how much damage is too much."""
 
 from __future__ import annotations
 
