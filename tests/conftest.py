@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import structlog
 
+pytest.register_assert_rewrite("fixtures")  # they import each other before pytest has seen them
 pytest_plugins = [f"fixtures.{path.stem}" for path in sorted((Path(__file__).parent / "fixtures").glob("[a-z]*.py"))]
 
 # rich's tracebacks, structlog's default, take seconds to draw each.

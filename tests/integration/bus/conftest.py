@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Protocol
 
 import pytest
 
@@ -20,16 +21,20 @@ TOPOLOGY = Topology(queues={"ingest": (UploadCompleted,), "stt": (ClipUnique,)},
 POLICY = RetryPolicy(steps=STEPS, max_attempts=3, outage_patience=timedelta(seconds=30))
 PATIENCE = Patience(publish=timedelta(seconds=30), outage_pause=timedelta(0), self_check=timedelta(milliseconds=300))
 
-MakeBus: TypeAlias = Callable[[], Awaitable[RabbitBus]]
+
+class MakeBus(Protocol):
+    """Connects another service to the test's vhost; without `heals`, nothing asks the broker about its consumers."""
+
+    async def __call__(self, *, heals: bool = True) -> RabbitBus: ...
 
 
 @pytest.fixture
 async def make_bus(broker: Broker) -> AsyncIterator[MakeBus]:
-    """Another service's bus on the test's vhost."""
     async with AsyncExitStack() as opened:
 
-        async def make() -> RabbitBus:
-            bus = await connect(broker.settings, "test", topology=TOPOLOGY, policy=POLICY, patience=PATIENCE)
+        async def make(*, heals: bool = True) -> RabbitBus:
+            patience = PATIENCE if heals else replace(PATIENCE, self_check=timedelta(hours=1))
+            bus = await connect(broker.settings, "test", topology=TOPOLOGY, policy=POLICY, patience=patience)
             opened.push_async_callback(bus.close)
             opened.push_async_callback(bus.drain, timedelta(0))
             return bus

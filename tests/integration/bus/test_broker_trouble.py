@@ -102,8 +102,8 @@ async def test_a_broker_that_is_not_there_at_start_is_named() -> None:
     assert "secret" not in str(raised.value)
 
 
-async def test_a_deleted_queue_is_made_again_and_consumed(bus: RabbitBus, broker: Broker) -> None:
-    inbox = Inbox[Envelope]()
+async def test_a_deleted_queue_is_made_again_and_consumed(make_bus: MakeBus, broker: Broker) -> None:
+    bus, inbox = await make_bus(heals=False), Inbox[Envelope]()
     await bus.consume("ingest", [UploadCompleted], inbox)
     assert await bus.consumers_ok()
     async with broker.channel() as channel:
@@ -130,8 +130,8 @@ async def test_a_consumer_that_only_the_broker_knows_to_be_gone_is_noticed_and_r
     assert await inbox.next()
 
 
-async def test_a_connection_closed_by_the_broker_is_made_again(bus: RabbitBus, broker: Broker) -> None:
-    inbox = Inbox[Envelope]()
+async def test_a_connection_closed_by_the_broker_is_made_again(make_bus: MakeBus, broker: Broker) -> None:
+    bus, inbox = await make_bus(heals=False), Inbox[Envelope]()
     await bus.consume("ingest", [UploadCompleted], inbox)
     await broker.control("close_all_connections", "--vhost", broker.vhost, "test")
     await until(lambda: _ok(bus))
@@ -183,6 +183,32 @@ async def test_drain_leaves_what_waits_to_another_process(bus: RabbitBus, make_b
     await other.drain(timedelta(seconds=5))
     await _nothing_left(bus, make_bus)
     assert inbox.empty()
+
+
+async def test_a_disk_alarm_delays_publishing_and_nothing_else(bus: RabbitBus, broker: Broker) -> None:
+    """The broker stops reading from connections that publish; acknowledgements go their own way."""
+    begun, go, inbox = Inbox[Envelope](), asyncio.Event(), Inbox[Envelope]()
+
+    async def work(envelope: Envelope) -> None:
+        await begun(envelope)
+        await go.wait()
+
+    await bus.consume("ingest", [UploadCompleted], work)
+    await bus.consume("stt", [ClipUnique], inbox)
+    running, next_one = clips.envelope(), clips.envelope()
+    await bus.publish(running)
+    await bus.publish(next_one)
+    assert await begun.next() == running
+    await broker.control("set_disk_free_limit", "900000GB")
+    try:
+        held = asyncio.create_task(bus.publish(clips.envelope(clips.clip_unique())))
+        go.set()
+        assert await begun.next() == next_one  # the first was acknowledged, so its slot is free again
+        assert not held.done()
+    finally:
+        await broker.control("set_disk_free_limit", "50MB")
+    await held
+    assert await inbox.next()
 
 
 async def _ok(bus: RabbitBus) -> bool:
