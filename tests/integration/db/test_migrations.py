@@ -22,6 +22,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from clipstream.common.db.migrations import migrate
+print("ready", flush=True)
 sys.stdin.readline()
 migrate(sys.argv[1], Path(sys.argv[2]), schema=sys.argv[3], patience=timedelta(seconds=5))
 """
@@ -54,12 +55,15 @@ def test_schemas_keep_their_own_books(database_url: str, directory: Path) -> Non
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str, directory: Path) -> None:
+    command = [sys.executable, "-c", _MIGRATE, database_url, str(directory)]
+    pipe = asyncio.subprocess.PIPE
     starting = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _MIGRATE, database_url, str(directory), schema, stdin=asyncio.subprocess.PIPE
-        )
+        await asyncio.create_subprocess_exec(*command, schema, stdin=pipe, stdout=pipe)
         for schema in ("one", "two", "one", "two", "one", "one")
     ]
+    for process in starting:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
     await asyncio.gather(*(process.communicate(b"go\n") for process in starting))
     assert [process.returncode for process in starting] == [0] * 6
     for schema in ("one", "two"):

@@ -83,6 +83,22 @@ async def test_other_bytes_are_not_stored_whatever_the_headers_said(tmp_path: Pa
     await store.close()
 
 
+async def test_an_endless_body_is_left_at_once(tmp_path: Path) -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while read < 100:
+            read += 1
+            yield b"0123456789"
+
+    store = DiskStore(tmp_path, "clips")
+    with pytest.raises(Rejected):
+        await receive(store, UploadGrant(KEY, 10, "video/mp4", {}, 0), endless())
+    assert read == 2
+    await store.close()
+
+
 async def test_a_service_without_a_signer_says_so(tmp_path: Path) -> None:
     store = DiskStore(tmp_path, "clips")
     with pytest.raises(ClipstreamError, match="signed by the gateway"):
