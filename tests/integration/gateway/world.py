@@ -216,7 +216,7 @@ async def serving(chosen: Settings) -> AsyncIterator[World]:
 async def eventually(check: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(within_s):
-        while not await check():  # noqa: ASYNC110 - what is awaited tells nobody
+        while not await check():
             await asyncio.sleep(0.02)
 
 
