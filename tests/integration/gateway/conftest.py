@@ -22,6 +22,15 @@ def gateway_database(databases: Databases) -> Iterator[str]:
     databases.drop(url)
 
 
+@pytest.fixture(scope="module")
+async def shared_world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One gateway for all tests of a module whose tests do not count what others left."""
+    url = databases.create_like("gateway", lambda new: migrate(new, MIGRATIONS, schema=SCHEMA))
+    async with serving(settings(url, tmp_path_factory.mktemp("store"))) as made:
+        yield made
+    databases.drop(url)
+
+
 @pytest.fixture
 async def world(gateway_database: str, tmp_path: Path) -> AsyncIterator[World]:
     async with serving(settings(gateway_database, tmp_path)) as made:
@@ -42,6 +51,10 @@ class Friends:
 
 @pytest.fixture
 async def friends(world: World) -> Friends:
+    return await make_friends(world)
+
+
+async def make_friends(world: World) -> Friends:
     names = ("admin", "uploader", "creator", "viewer", "outsider")
     people = {name: await world.person(name) for name in names}
     stream_id = await world.stream(people["admin"], creator=people["creator"], viewer=people["viewer"])

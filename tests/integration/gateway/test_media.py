@@ -9,10 +9,20 @@ import pytest
 import structlog
 
 from clipstream.common.contracts.ids import VideoId
-from integration.gateway.conftest import Friends
+from integration.gateway.conftest import Friends, make_friends
 from integration.gateway.world import Answer, World
 
 SEGMENT = bytes(range(256)) * 8192  # 2 MiB: larger than what is answered in one piece
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    return shared_world
+
+
+@pytest.fixture(scope="module")
+async def friends(shared_world: World) -> Friends:
+    return await make_friends(shared_world)
 
 
 @pytest.fixture

@@ -8,10 +8,20 @@ from typing import Any
 
 import pytest
 
-from integration.gateway.conftest import Friends
+from integration.gateway.conftest import Friends, make_friends
 from integration.gateway.world import World
 
 JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    return shared_world
+
+
+@pytest.fixture(scope="module")
+async def friends(shared_world: World) -> Friends:
+    return await make_friends(shared_world)
 
 
 @pytest.mark.parametrize(
