@@ -31,11 +31,11 @@ status: install ## Say what runs, and how it is
 	$(RUN) python -m clipstream.standalone status
 
 test: lint typecheck ## Every test, on real servers that it brings and starts itself
-	$(RUN) pytest tests/unit
+	$(RUN) pytest -n auto tests/unit
 	$(RUN) pytest tests/contract tests/integration tests/pipeline tests/chaos
 
 test-unit: install ## The tests that need no server
-	$(RUN) pytest tests/unit
+	$(RUN) pytest -n auto tests/unit
 
 bench-pipeline: install ## One clip through everything, beside one ffmpeg command
 	PYTHONPATH=tests $(RUN) python -m bench.pipeline

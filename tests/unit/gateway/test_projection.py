@@ -112,7 +112,7 @@ def test_each_story_ends_as_it_must(name: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_order_and_any_repetition_gives_the_same_clip(data: st.DataObject) -> None:
     told = STORIES[data.draw(st.sampled_from(sorted(STORIES)))]().told
     shuffled = data.draw(st.permutations(told + data.draw(st.lists(st.sampled_from(told), max_size=6))))
@@ -123,7 +123,7 @@ def test_any_order_and_any_repetition_gives_the_same_clip(data: st.DataObject) -
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_clip_that_was_ready_stays_ready(data: st.DataObject) -> None:
     told = STORIES[data.draw(st.sampled_from([n for n, o in OUTCOMES.items() if o[0] == "ready"]))]().told
     clip, was_ready = Clip(id=VIDEO, stream_id=STREAM), False

@@ -1,6 +1,6 @@
 """Puts a finished package into the store so that it appears whole, once, whoever else is at the same work.
 
-The order is the point; docs/adr/0021 says why. Everything below `segments/{plan}/{run}/` belongs to one run. The first
+The order is the point; docs/adr/0009 says why. Everything below `segments/{plan}/{run}/` belongs to one run. The first
 run that writes `segments/{plan}/output.json` has won, and whatever players look for is written from that object alone.
 """
 

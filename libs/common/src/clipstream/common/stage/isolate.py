@@ -1,7 +1,7 @@
 """Runs a function on untrusted media in a caged child process, and answers the child's questions while it lives.
 
 The parent keeps what the child must not have: the network, the credentials, the object store. The child asks for ranges
-of one object and says how far it is; whatever else it says is checked. See docs/adr/0020-caged-children.md."""
+of one object and says how far it is; whatever else it says is checked. See docs/adr/0008-caged-children.md."""
 
 from __future__ import annotations
 

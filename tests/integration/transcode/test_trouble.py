@@ -15,8 +15,8 @@ from clipstream.transcode.encode import VideoLane
 from clipstream.transcode.plan import Recipe
 from clipstream.transcode.processor import transcode
 from corpus.gameplay import render_clip
-from unit.transcode import played
-from unit.transcode.conftest import Transcode
+from integration.transcode import played
+from integration.transcode.conftest import Transcode
 
 small_clip = partial(render_clip, width=320, height=180)
 

@@ -15,8 +15,8 @@ import pytest
 from clipstream.transcode.playlists import Track
 from corpus.gameplay import render_audio, render_clip
 from corpus.world import World
-from unit.transcode import played
-from unit.transcode.conftest import Transcode
+from integration.transcode import played
+from integration.transcode.conftest import Transcode
 
 small_clip = partial(render_clip, width=320, height=180)
 
