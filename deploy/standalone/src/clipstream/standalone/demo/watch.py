@@ -12,7 +12,7 @@ from clipstream.standalone.demo.client import Answer, Client
 from clipstream.standalone.demo.samples import Sample
 
 FINAL = {"ready", "duplicate", "failed", "rejected"}
-POLL_S = 0.25
+POLL_S = 0.5
 DEADLINE_S = 170.0
 
 
