@@ -9,7 +9,7 @@ import pytest
 
 from clipstream.common.bus.memory import InMemoryBus
 from clipstream.common.errors import Outage
-from clipstream.common.stage.service import consumer_check, until_end, watch_consumers
+from clipstream.common.stage.service import consumer_check, end_tasks, until_end, watch_consumers
 
 
 class DoubtfulBus(InMemoryBus):
@@ -78,3 +78,28 @@ async def test_health_asks_the_broker() -> None:
     await consumer_check(DoubtfulBus(True))()
     with pytest.raises(Outage, match="no consumer"):
         await consumer_check(DoubtfulBus(False))()
+
+
+async def test_a_task_whose_cleaning_up_fails_ends_all_the_same() -> None:
+    begun, attempts = asyncio.Event(), 0
+
+    async def survivor() -> None:
+        nonlocal attempts
+        while attempts < 2:
+            begun.set()
+            try:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    attempts += 1
+                    if attempts == 1:
+                        raise Outage("The connection is gone.")
+            except Outage:
+                continue
+
+    task = asyncio.create_task(survivor())
+    await begun.wait()
+    async with asyncio.timeout(5):
+        await end_tasks([task])
+    assert task.done()
+    assert attempts == 2

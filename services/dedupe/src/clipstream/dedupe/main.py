@@ -24,7 +24,7 @@ async def serve(settings: Settings) -> int:
             background=[Deletions(repository).run],
         )
     finally:
-        await database.close()
+        await pool.disconnect(database)
 
 
 def main() -> None:

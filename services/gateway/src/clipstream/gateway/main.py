@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from clipstream.common.bus.rabbit import connect as connect_bus
 from clipstream.common.db.migrations import migrate
 from clipstream.common.db.pool import connect as connect_database
+from clipstream.common.db.pool import disconnect
 from clipstream.common.errors import ClipstreamError
 from clipstream.common.obs.logging import configure
 from clipstream.common.stage.service import live
@@ -62,7 +63,7 @@ async def open_gateway(settings: Settings, port: int) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(migrate, str(settings.database_url), MIGRATIONS, schema=SCHEMA)
         pool = await connect_database(settings, schema=SCHEMA)
-        stack.push_async_callback(pool.close)
+        stack.push_async_callback(disconnect, pool)
         signer = UploadSigner(settings.secret_key.get_secret_value(), own_url(settings, port))
         store = await open_store(settings, signer=signer)
         stack.push_async_callback(store.close)

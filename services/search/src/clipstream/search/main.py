@@ -30,7 +30,7 @@ async def serve(settings: Settings) -> int:
         )
     finally:
         await index.close()
-        await database.close()
+        await pool.disconnect(database)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from clipstream.common.settings import DatabaseSettings
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 PATIENCE = timedelta(seconds=60)
+CLOSING_PATIENCE = timedelta(seconds=5)
 
 
 async def connect(settings: DatabaseSettings, *, schema: str, patience: timedelta = PATIENCE) -> asyncpg.Pool:
@@ -37,6 +38,15 @@ async def connect(settings: DatabaseSettings, *, schema: str, patience: timedelt
                 raise
             structlog.get_logger(__name__).info("database_awaited", reason=str(error))
             await asyncio.sleep(0.5)
+
+
+async def disconnect(pool: asyncpg.Pool, *, patience: timedelta = CLOSING_PATIENCE) -> None:
+    """Close the pool; cut connections whose server no longer answers."""
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 def plain_url(url: str) -> str:

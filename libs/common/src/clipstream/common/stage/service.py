@@ -51,13 +51,22 @@ async def live(
         return await until_end(stop, tasks)
     finally:
         server.stopping()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         await bus.drain(settings.drain_timeout)
         await server.close()
         watchdog.stop()
         log.info("service_stopped")
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended. Once is not enough: where cleaning up raises (the rollback on a connection that is
+    gone), that error takes the cancellation's place, and a loop that survives errors goes on."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def consumer_check(bus: Bus) -> Check:
