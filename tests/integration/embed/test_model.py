@@ -67,7 +67,7 @@ def test_a_worse_copy_is_nearer_than_any_other_clip(encoder: Encoder, tmp_path: 
     clips = [
         vectors(
             encoder,
-            render_clip(tmp_path / f"{seed}.mp4", seed=seed, duration_s=4, fps=10, audio=False),
+            render_clip(tmp_path / f"{seed}.mp4", seed=seed, duration_s=4, fps=10, width=640, height=360, audio=False),
             tmp_path / str(seed),
         )
         for seed in range(5)

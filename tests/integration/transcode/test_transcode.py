@@ -149,6 +149,8 @@ def test_ten_bits_become_eight(tmp_path: Path, transcoded: Transcode, hdr: bool)
     assert frame.format.name == "yuv420p"
     assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
     assert similar(frame, 8, 8 / 30) > (0.7 if hdr else 0.95)
+    darker = float(World(8, 320, 180).draw(8 / 30).y.mean()) - float(luma_of(frame).mean())
+    assert (darker > 10) if hdr else (abs(darker) < 3), "PQ is no gamma: it has to be mapped"
 
 
 @pytest.mark.parametrize("first_s", [1000.0, -0.5])
@@ -221,3 +223,13 @@ def test_the_codec_is_named_after_what_the_track_holds(tmp_path: Path, transcode
     assert track.codec == f"avc1.{extradata[1:4].hex()}"
     assert track.codec.startswith("avc1.64"), "High profile"
     assert Fraction(track.frame_rate) == 60
+
+
+def test_x264_is_told_what_was_decided(tmp_path: Path, transcoded: Transcode) -> None:
+    """Read from where x264 notes its settings in the stream. Sliced threads would cost bits with every core."""
+    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5))
+    stream = played.joined(package.videos[0], out)
+    noted = stream[stream.index(b"x264 - core") :].split(b"\0")[0].decode("ascii", "replace").split()
+    for setting in ("sliced_threads=0", "scenecut=0", "open_gop=0", "keyint=60", "rc=crf", "crf=23.0"):
+        assert setting in noted, setting
+    assert any(setting.startswith("vbv_maxrate=") for setting in noted)
