@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from clipstream.standalone import plan
 from clipstream.standalone.service import Service
 from corpus import gameplay
 from fixtures.broker import Node
-from fixtures.cluster import Cluster, player_in, running
+from fixtures.cluster import PATIENCE_S, Cluster, Player, player_in, running
 from fixtures.postgres import Databases
 
 KILL_AT = Path(__file__).with_name("kill_at.py")
@@ -57,11 +58,23 @@ async def test_a_killed_stage_is_made_good(fragile: Cluster, tmp_path: Path) -> 
         video_id = await player.upload(clip)
         video = await player.ended(video_id)
         assert (video["status"], video["error"]) == ("ready", None)
-        assert {path.name for path in (tmp_path / "died").iterdir()} == STAGES
+        async with asyncio.timeout(30):
+            while {path.name for path in (tmp_path / "died").iterdir()} != STAGES:
+                await asyncio.sleep(0.1)
         assert {stage["state"] for stage in (await player.stages(video_id)).values()} == {"done"}
-        found = await player.client.call("GET", f"/search?q=behind&stream_id={player.stream_id}")
-        assert [hit["id"] for hit in found["videos"]] == [video_id]
+        assert await _found(player, "behind") == [video_id]
         runs = {m[1] for key in await player.objects(video_id) if (m := re.search(r"/segments/[^/]+/([^/]+)/", key))}
         assert len(runs) == 1
         stream = await player.client.call("GET", f"/videos/{video_id}/stream")
         assert runs.pop() in (await player.client.fetch(stream["hls_url"].replace("master", "480p"))).decode()
+
+
+async def _found(player: Player, words: str) -> list[str]:
+    """What search answers, once the search service is back: it was among the killed."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            path = f"/search?q={words}&stream_id={player.stream_id}"
+            answer = await player.client.call("GET", path, also=(503,))
+            if answer["status_code"] == 200:
+                return [hit["id"] for hit in answer["videos"]]
+            await asyncio.sleep(0.2)
