@@ -32,7 +32,8 @@ status: install ## Say what runs, and how it is
 
 test: lint typecheck ## Every test, on real servers that it brings and starts itself
 	$(RUN) pytest -n auto tests/unit
-	$(RUN) pytest tests/contract tests/integration tests/pipeline tests/chaos
+	$(RUN) pytest -n 2 --dist loadfile tests/contract tests/integration
+	$(RUN) pytest tests/pipeline tests/chaos
 
 test-unit: install ## The tests that need no server
 	$(RUN) pytest -n auto tests/unit
