@@ -120,7 +120,7 @@ async def test_it_serves_announces_and_stops(broker: Broker, database_url: str, 
             status, log = await gateway.stop(signal.SIGTERM)
         assert status == 0
         assert time.monotonic() - began < 10
-        assert log[-1]["event"] == "service_stopped"
+        assert "service_stopped" in [line["event"] for line in log]
         assert SECRET not in json.dumps(log)
 
 
