@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         )  # fmt: skip
         yield stack
     finally:
-        stack.compose("down", "--volumes", "--timeout", "10", timeout_s=180)
+        stack.compose("down", "--volumes", "--remove-orphans", "--timeout", "10", timeout_s=180)
 
 
 _STACK = pytest.StashKey[Stack]()

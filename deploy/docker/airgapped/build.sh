@@ -36,13 +36,12 @@ standins() {
 }
 
 services() {
+    [[ $# -gt 0 ]] || set -- gateway ingest dedupe transcode stt embed search
     local name
-    for name in "${@:-gateway ingest dedupe transcode stt embed search}"; do
-        for name in $name; do
-            build "${CLIPSTREAM_REGISTRY:-clipstream}/$name:${CLIPSTREAM_VERSION:-local}" "$root" \
-                --file "$root/deploy/docker/Dockerfile" \
-                --build-arg "SERVICE=$name" --build-arg "PYTHON_IMAGE=$prefix/python"
-        done
+    for name in "$@"; do
+        build "${CLIPSTREAM_REGISTRY:-clipstream}/$name:${CLIPSTREAM_VERSION:-local}" "$root" \
+            --file "$root/deploy/docker/Dockerfile" \
+            --build-arg "SERVICE=$name" --build-arg "PYTHON_IMAGE=$prefix/python"
     done
 }
 
