@@ -1,16 +1,16 @@
 """Puts a private uv into a directory on a machine that has nothing but Python: `bootstrap_uv.py VERSION DIRECTORY`.
 
 Tries a virtual environment first; Debian's python3 alone has neither venv nor pip, so the last way reads the package
-index itself (PIP_INDEX_URL, else the public one), checks the wheel's hash and unpacks the binary.
+index itself (PIP_INDEX_URL, else the one of uv.lock), checks the wheel's hash and unpacks the binary.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -30,21 +30,23 @@ def by_venv(version: str, target: Path) -> bool:
     )
 
 
+def locked_index() -> str:
+    """The package index that uv.lock was made with."""
+    lock = (Path(__file__).resolve().parent.parent / "uv.lock").read_text()
+    return lock.split('registry = "', 1)[1].split('"', 1)[0]
+
+
 def by_index(version: str, target: Path) -> bool:
-    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")  # noqa: TID251 - runs before any Settings exist
-    request = urllib.request.Request(f"{index}/uv/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        base, files = answer.url, json.load(answer)["files"]
-    libc = "musllinux" if platform.libc_ver()[0] != "glibc" else "manylinux"
-    ending = f"{platform.machine()}.whl"
-    wheel = next(
-        f
-        for f in files
-        if f["filename"].startswith(f"uv-{version}-") and libc in f["filename"] and f["filename"].endswith(ending)
-    )
-    with urllib.request.urlopen(urllib.parse.urljoin(base, wheel["url"]), timeout=300) as answer:
+    index = (os.environ.get("PIP_INDEX_URL") or locked_index()).rstrip("/")  # noqa: TID251 - runs before any Settings exist
+    libc = "manylinux" if platform.libc_ver()[0] == "glibc" else "musllinux"
+    with urllib.request.urlopen(f"{index}/uv/", timeout=60) as answer:
+        links = re.findall(r'href="([^"#]+)#sha256=([0-9a-f]{64})"', answer.read().decode())
+        base = answer.url
+    wheel = re.compile(rf"/uv-{re.escape(version)}-[^/]*{libc}[^/]*{platform.machine()}\.whl$")
+    href, sha256 = next((href, digest) for href, digest in links if wheel.search("/" + href))
+    with urllib.request.urlopen(urllib.parse.urljoin(base, href), timeout=300) as answer:
         body = answer.read()
-    if hashlib.sha256(body).hexdigest() != wheel["hashes"]["sha256"]:
+    if hashlib.sha256(body).hexdigest() != sha256:
         raise SystemExit("the downloaded uv does not have the hash that the package index names; try again")
     (target / "bin").mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(io.BytesIO(body)) as archive:

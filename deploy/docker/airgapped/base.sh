@@ -4,8 +4,10 @@
 set -euo pipefail
 
 suite=${DEBIAN_SUITE:-bookworm}
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-security_mirror=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# The machine's own mirrors, where none are named.
+mirrors=$(apt-get indextargets --format '$(REPO_URI)' | sort -u)
+mirror=${DEBIAN_MIRROR:-$(grep -v security <<<"$mirrors" | head -n 1)}
+security_mirror=${DEBIAN_SECURITY_MIRROR:-$(grep security <<<"$mirrors" | head -n 1)}
 tag=${1:?usage: base.sh IMAGE}
 
 root=$(mktemp -d)
