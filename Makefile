@@ -32,6 +32,7 @@ status: install ## Say what runs, and how it is
 
 test: lint typecheck ## Every test, on real servers that it brings and starts itself
 	$(RUN) pytest -n auto tests/unit
+	$(RUN) python -m clipstream.standalone fetch
 	$(RUN) pytest -n 2 --dist loadfile tests/contract tests/integration
 	$(RUN) pytest tests/pipeline tests/chaos
 

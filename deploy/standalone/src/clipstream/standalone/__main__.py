@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from clipstream.standalone import endpoints, plan
+from clipstream.standalone import endpoints, minio, plan, rabbitmq
 from clipstream.standalone.environment import inherited
 from clipstream.standalone.errors import StandaloneError
 from clipstream.standalone.run import Run, stop
@@ -83,6 +83,17 @@ def _status(given: argparse.Namespace) -> int:
     return 0 if all(healthy.values()) else 1
 
 
+def _fetch(given: argparse.Namespace) -> int:
+    tools = given.root.resolve() / ".tools"
+    for name, bring in (
+        ("RabbitMQ", rabbitmq.installation),
+        ("MinIO (built from source, minutes)", minio.installation),
+    ):
+        console.print(f"Making sure of {name} …")
+        bring(tools)
+    return 0
+
+
 def _prepared(given: argparse.Namespace, *, demo: bool) -> Run:
     _allow_open_files()
     operator = {name: value for name, value in inherited().items() if value}
@@ -145,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         ("demo", _demo, "start everything, process the sample clips, show what came out"),
         ("stop", _stop, "end what runs in this directory"),
         ("status", _status, "say what runs in this directory, and how it is"),
+        ("fetch", _fetch, "bring the servers of the tests into .tools/, so that no test waits for them"),
     ):
         parser_of_command = commands.add_parser(name, help=text)
         parser_of_command.set_defaults(command=command)
