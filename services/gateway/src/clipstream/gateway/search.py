@@ -59,8 +59,8 @@ class SearchClient:
         return _read(SpeechHits, await self._ask("/query/speech", question))
 
     async def similar(self, video_id: UUID, stream_ids: Sequence[UUID], *, limit: int) -> SimilarVideos:
-        question = {"video_id": str(video_id), "stream_ids": [str(s) for s in stream_ids], "limit": limit}
         """None similar where the video's pictures are not in the index."""
+        question = {"video_id": str(video_id), "stream_ids": [str(s) for s in stream_ids], "limit": limit}
         raw = await self._ask("/query/similar", question, missing=b'{"videos": []}')
         return _read(SimilarVideos, raw)
 

@@ -50,6 +50,7 @@ def transcode(source: BinaryIO, *, scratch: Path, recipe: Recipe, progress: Call
         with ExitStack() as lanes:
             job = _Job(container, recipe, scratch, lanes, progress)
             job.run()
+        progress(1.0)  # what was told on the way is thinned out; the end is always heard
         return job.package(scratch)
 
 
