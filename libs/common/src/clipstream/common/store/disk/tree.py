@@ -178,9 +178,12 @@ class ObjectTree:
                 file.close()
                 return None  # published between our two looks
             record = record_of_foreign(key, file)
-            _make_room(self._records / key)
-            write_records(self._records / key, self._incoming / uuid4().hex, [record])
-            return file, record
+            with suppress(FileNotFoundError):
+                _make_room(self._records / key)
+                write_records(self._records / key, self._incoming / uuid4().hex, [record])
+                return file, record
+            file.close()
+            return None
 
     def _path(self, key: ObjectKey) -> Path:
         """Where the object lies: always below `objects`, whatever the key and whatever links were put there."""
@@ -211,11 +214,14 @@ class ObjectTree:
 
 
 def _make_room(path: Path) -> None:
-    """Make the directory of `path`, and remove an empty one in its place that is left of longer keys."""
+    """Make the directory of `path`, and remove an empty one in its place that is left of longer keys.
+    `FileNotFoundError` where somebody pruned the directory meanwhile: try again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise NotADirectoryError(str(path.parent)) from None
+    except FileExistsError as found:  # a file; or a directory that was there, and then no more
+        if not modes.S_ISDIR(path.parent.lstat().st_mode):
+            raise NotADirectoryError(str(path.parent)) from None
+        raise FileNotFoundError(str(path.parent)) from found
     with suppress(OSError):
         path.rmdir()
     if path.is_dir():
