@@ -1,8 +1,9 @@
 """Every route and what each kind of caller gets from it. A route that is not in here fails the tests.
 
-Who: `nobody` has no token; `outsider` belongs to no stream; `viewer`, `creator` and `admin` belong to the stream;
-`uploader` is the creator who uploaded the video. `{video}` is a ready video of the stream, `{stream}` the stream; with
-`unknown` in their place the answer is 404 to everybody with a token.
+Who: `nobody` has no token; `outsider` belongs to no stream; `revoked` was a member and was removed; `viewer`, `creator` and
+`admin` belong to the stream, `owner` made it; `uploader` is the creator who uploaded the video; `site_admin` runs the place
+and belongs to no stream; `key` is the owner's API key, without the scope that the route needs. `{video_id}` is a ready
+video of the stream, `{stream_id}` the stream; with unknown ones in their place the answer is 404 to everybody with a token.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-EVERYBODY = ("nobody", "outsider", "viewer", "creator", "uploader", "admin")
+# fmt: off
+EVERYBODY = ("nobody", "outsider", "revoked", "viewer", "creator", "uploader", "admin", "owner", "site_admin", "key")
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Rule:
     body: dict[str, Any] | None = None
     path: str | None = None  # where the template cannot be filled in by ids alone
     query: str = ""
-    changes: bool = False  # such a request is sent to a video of its own each time
+    changes: bool = False  # such a request is sent to a stream and a video of its own each time
     headers: dict[str, str] = field(default_factory=dict)
     streams: bool = False  # never ends by itself
 
@@ -31,11 +34,11 @@ def public(status: int) -> dict[str, int]:
 
 
 def signed_in(status: int) -> dict[str, int]:
-    return public(status) | {"nobody": 401}
+    return public(status) | {"nobody": 401, "key": 403}
 
 
 def members(status: int) -> dict[str, int]:
-    return signed_in(status) | {"outsider": 403}
+    return signed_in(status) | {"outsider": 403, "revoked": 403, "site_admin": 403}
 
 
 def creators(status: int) -> dict[str, int]:
@@ -44,6 +47,18 @@ def creators(status: int) -> dict[str, int]:
 
 def uploader(status: int) -> dict[str, int]:
     return creators(status) | {"creator": 403}
+
+
+def admins(status: int) -> dict[str, int]:
+    return uploader(status) | {"uploader": 403}
+
+
+def owner(status: int) -> dict[str, int]:
+    return admins(status) | {"admin": 403}
+
+
+def operator(status: int) -> dict[str, int]:
+    return public(403) | {"nobody": 401, "site_admin": status}
 
 
 MATRIX: dict[tuple[str, str], Rule] = {
@@ -73,4 +88,12 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("GET", "/files/videos/{video_id}/thumbnail"): Rule(members(200)),
     ("GET", "/search"): Rule(members(503), query="?q=ammo&stream_id={stream_id}"),
     ("GET", "/media/{token}/{video_id}/{name:.+}"): Rule(public(403), path="/media/no-token/{video_id}/master.m3u8"),
+    # --- account: keys, sign-in
+    # --- members and invites
+    # --- chunked uploads and notifications
+    # --- social and shares
+    # --- webhooks out
+    # --- operator, duplicates, assets
+    # --- intelligence and files
+    # --- conventions
 }

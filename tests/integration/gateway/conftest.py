@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +39,18 @@ async def world(gateway_database: str, tmp_path: Path) -> AsyncIterator[World]:
 
 @dataclass
 class Friends:
-    """A stream and one person in each relation to it. The uploader is a creator; `creator` is another one."""
+    """A stream and one person in each relation to it. The uploader is a creator; `creator` is another one; `revoked` was
+    a member once; `site_admin` runs the place and does not belong to the stream."""
 
     stream_id: str
+    owner: Somebody
     admin: Somebody
     uploader: Somebody
     creator: Somebody
     viewer: Somebody
     outsider: Somebody
+    revoked: Somebody
+    site_admin: Somebody
 
 
 @pytest.fixture
@@ -55,8 +59,15 @@ async def friends(world: World) -> Friends:
 
 
 async def make_friends(world: World) -> Friends:
-    names = ("admin", "uploader", "creator", "viewer", "outsider")
+    names = ("owner", "admin", "uploader", "creator", "viewer", "outsider", "revoked")
     people = {name: await world.person(name) for name in names}
-    stream_id = await world.stream(people["admin"], creator=people["creator"], viewer=people["viewer"])
-    await world.join(stream_id, people["uploader"], "creator")
-    return Friends(stream_id, **people)
+    people["site_admin"] = await world.person("site_admin", admin=True)
+    return Friends(await stream_of(world, people), **people)
+
+
+async def stream_of(world: World, people: Mapping[str, Somebody]) -> str:
+    """A stream in which everybody is what their name says."""
+    stream_id = await world.stream(people["owner"])
+    for name, role in (("admin", "admin"), ("uploader", "creator"), ("creator", "creator"), ("viewer", "viewer")):
+        await world.join(stream_id, people[name], role)
+    return stream_id

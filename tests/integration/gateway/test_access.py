@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import get_args
 
 import pytest
 
-from clipstream.gateway.access import Access
+from clipstream.gateway.access import Access, Scope
 from clipstream.gateway.app import ROUTES
 from integration.gateway.access_matrix import EVERYBODY, MATRIX, Rule
 from integration.gateway.conftest import Friends
+from integration.gateway.scenes import scene
 from integration.gateway.world import Answer, Somebody, World, unknown
+
+SCOPES = {(route.method, route.path): route.scope for route in ROUTES}
 
 
 def test_every_route_is_in_the_matrix_and_no_other() -> None:
@@ -42,14 +46,13 @@ async def _status_of_stream(who: Somebody, path: str) -> int:
 
 
 async def test_everybody_gets_what_the_matrix_says(world: World, friends: Friends) -> None:
-    video = await world.ready(friends.uploader, friends.stream_id)
-    people = {name: getattr(friends, name, None) or world.nobody for name in EVERYBODY}
+    shared = await scene(world, friends)
     wrong = []
     async with world.running():
         for (method, template), rule in MATRIX.items():
-            for name, who in people.items():
-                own = await world.uploaded(friends.uploader, friends.stream_id) if rule.changes else video
-                ids = {"stream_id": friends.stream_id, "video_id": str(own)}
+            for name in EVERYBODY:
+                ids = await scene(world, friends, fresh=True) if rule.changes else shared
+                who = await _somebody(world, friends, name, SCOPES[method, template])
                 if rule.streams:
                     status = await _status_of_stream(who, template.format(**ids))
                 else:
@@ -57,6 +60,15 @@ async def test_everybody_gets_what_the_matrix_says(world: World, friends: Friend
                 if status != rule.answers[name]:
                     wrong.append(f"{method} {template} as {name}: {status}, not {rule.answers[name]}")
     assert wrong == []
+
+
+async def _somebody(world: World, friends: Friends, name: str, scope: Scope | None) -> Somebody:
+    if name == "nobody":
+        return world.nobody
+    if name == "key":
+        return await world.key(friends.owner, [other for other in get_args(Scope) if other != scope])
+    found: Somebody = getattr(friends, name)
+    return found
 
 
 @pytest.mark.parametrize(

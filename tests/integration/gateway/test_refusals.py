@@ -96,17 +96,20 @@ async def test_only_json_is_json(world: World, friends: Friends, content_type: s
 @pytest.mark.parametrize(
     ("query", "status"),
     [
-        ("page=0", 400),
-        ("page=-1", 400),
-        ("page=x", 400),
-        ("page=99999999999999999999", 400),
+        ("limit=-1", 400),
+        ("limit=x", 400),
+        ("limit=99999999999999999999", 400),
+        ("cursor=x", 400),
+        ("cursor=eyJhIjoxfQ", 400),
+        ("cursor=W251bGwsbnVsbF0", 400),
+        ("cursor=" + "A" * 300, 400),
         ("limit=0", 400),
         ("limit=101", 400),
         ("limit=%00", 400),
-        ("page=%ff", 400),
+        ("cursor=%ff", 400),
         ("unknown=1", 200),
-        ("page=1&page=2", 200),
-        ("page=", 200),
+        ("limit=1&limit=2", 200),
+        ("cursor=", 200),
     ],
 )
 async def test_queries(world: World, friends: Friends, query: str, status: int) -> None:

@@ -34,11 +34,11 @@ async def test_a_list_has_what_a_card_shows(world: World, friends: Friends) -> N
 async def test_lists_have_pages_newest_first(world: World, friends: Friends) -> None:
     made = [(await world.announced(friends.uploader, friends.stream_id))["id"] for _ in range(5)]
     seen: list[str] = []
-    page: int | None = 1
+    page: str | None = ""
     while page is not None:
-        answer = (await friends.viewer.get(f"/streams/{friends.stream_id}/videos?limit=2&page={page}")).json
+        answer = (await friends.viewer.get(f"/streams/{friends.stream_id}/videos?limit=2&cursor={page}")).json
         seen += [video["id"] for video in answer["videos"]]
-        page = answer["next_page"]
+        page = answer["next_cursor"]
     assert seen == made[::-1]
 
 
@@ -46,10 +46,10 @@ async def test_streams_say_what_the_caller_is_in_them(world: World, friends: Fri
     await world.uploaded(friends.uploader, friends.stream_id)
     (stream,) = (await friends.creator.get("/streams")).json["streams"]
     assert set(stream) == {"id", "name", "description", "role", "member_count", "video_count", "created_at"}
-    assert (stream["role"], stream["member_count"], stream["video_count"]) == ("creator", 4, 1)
+    assert (stream["role"], stream["member_count"], stream["video_count"]) == ("creator", 5, 1)
     details = (await friends.viewer.get(f"/streams/{friends.stream_id}")).json
     assert set(details) >= {"id", "name", "description", "owner", "settings", "user_role", "member_count"}
-    assert (details["user_role"], details["owner"]["name"]) == ("viewer", "admin")
+    assert (details["user_role"], details["owner"]["name"]) == ("viewer", "owner")
 
 
 async def test_processing_shows_every_stage(world: World, friends: Friends) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from clipstream.common.db.pool import connect
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.app import SCHEMA, Gateway
+from clipstream.gateway.auth import KEY_PREFIX, hash_token
 from clipstream.gateway.main import listen
 from clipstream.gateway.main import serving as serve_api
 from clipstream.gateway.settings import Settings
@@ -92,13 +93,26 @@ class World:
     def nobody(self) -> Somebody:
         return Somebody(self.session, self.base)
 
-    async def person(self, name: str) -> Somebody:
-        """Somebody of that name, signed in."""
+    async def person(self, name: str, *, admin: bool = False) -> Somebody:
+        """Somebody of that name, signed in; `admin`: of the site."""
         if name not in self.people:
-            answer = (await self.nobody.post("/auth/dev", {"name": name})).json
+            answer = (await self.nobody.post("/auth/dev", {"name": name, "admin": admin})).json
             user_id = UUID(answer["user"]["id"])
             self.people[name] = Somebody(self.session, self.base, answer["app_token"], user_id, answer["refresh_token"])
         return self.people[name]
+
+    async def key(self, owner: Somebody, scopes: Sequence[str]) -> Somebody:
+        """A program that works with an API key of its owner's."""
+        token = f"{KEY_PREFIX}{uuid4().hex}"
+        await self.pool.execute(
+            "INSERT INTO api_keys (id, user_id, name, hint, hash, scopes) VALUES ($1, $2, 'a program', $3, $4, $5)",
+            uuid4(),
+            owner.user_id,
+            token[:8],
+            hash_token(token),
+            list(scopes),
+        )
+        return Somebody(self.session, self.base, token, owner.user_id)
 
     async def stream(self, owner: Somebody, **members: Somebody) -> str:
         """A new stream, with members by role."""

@@ -1,4 +1,7 @@
-"""Who may do what. Every route names its rule here; there is no default, so a route without one cannot exist."""
+"""Who may do what. Every route names its rule here; there is no default, so a route without one cannot exist.
+
+An API key may do what its user may, as far as its scopes go: `read` looks, `upload` brings clips in, `write` changes
+everything else, `admin` is for operators' routes. What concerns the account itself needs a login."""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import streams, videos
 
 Role = Literal["admin", "creator", "viewer"]
+Scope = Literal["read", "upload", "write", "admin"]
 _RANK: dict[Role, int] = {"viewer": 1, "creator": 2, "admin": 3}
 
 
@@ -26,6 +30,8 @@ class Access(Enum):
     CREATOR = "creator"
     UPLOADER = "uploader"  # who uploaded the video, or an admin of its stream
     ADMIN = "admin"
+    OWNER = "owner"
+    SITE_ADMIN = "site admin"  # who runs this place; in a stream they are nobody unless they belong to it
 
 
 _REFUSAL = {
@@ -33,7 +39,14 @@ _REFUSAL = {
     Access.UPLOADER: "Access denied",
     Access.CREATOR: "Creator access required",
     Access.ADMIN: "Admin access required",
+    Access.OWNER: "Owner access required",
+    Access.SITE_ADMIN: "Admin access required",
 }
+
+
+def refusal(access: Access) -> str | None:
+    """The text of the 403 that a rule implies."""
+    return _REFUSAL.get(access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class Grant:
 
     stream_id: UUID
     role: Role
+    owner: bool = False
 
 
 async def to_stream(pool: Pool, access: Access, stream_id: UUID, user_id: UUID) -> Grant:
@@ -49,7 +63,7 @@ async def to_stream(pool: Pool, access: Access, stream_id: UUID, user_id: UUID) 
     row = await streams.membership(pool, stream_id, user_id)
     if row is None:
         raise Problem(404, "Stream not found")
-    return _judge(access, Grant(stream_id, row["role"]))
+    return _judge(access, Grant(stream_id, row["role"], owner=row["owner_id"] == user_id))
 
 
 async def to_video(pool: Pool, access: Access, video_id: UUID, user_id: UUID) -> Grant:
@@ -57,17 +71,21 @@ async def to_video(pool: Pool, access: Access, video_id: UUID, user_id: UUID) ->
     row = await videos.access(pool, video_id, user_id)
     if row is None:
         raise Problem(404, "Video not found")
-    return _judge(access, Grant(row["stream_id"], row["role"]), uploader=row["uploader_id"] == user_id)
+    grant = Grant(row["stream_id"], row["role"], owner=row["owner_id"] == user_id)
+    return _judge(access, grant, uploader=row["uploader_id"] == user_id)
 
 
 def _judge(access: Access, grant: Grant, *, uploader: bool = False) -> Grant:
-    if grant.role is None or not _enough(access, grant.role, uploader=uploader):
+    if grant.role is None or not _enough(access, grant, uploader=uploader):
         raise Problem(403, _REFUSAL[access])
     return grant
 
 
-def _enough(access: Access, role: Role, *, uploader: bool) -> bool:
+def _enough(access: Access, grant: Grant, *, uploader: bool) -> bool:
     """An uploader who has since become a viewer may no longer change what they uploaded."""
+    role = grant.role
+    if access is Access.OWNER:
+        return grant.owner
     if access is Access.UPLOADER:
         return role == "admin" or (uploader and role == "creator")
     needed: dict[Access, Role] = {Access.VIEWER: "viewer", Access.CREATOR: "creator", Access.ADMIN: "admin"}

@@ -24,17 +24,29 @@ from clipstream.gateway.feed import Feed
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.routes import (
+    assets,
     auth,
+    chunks,
+    docs,
+    duplicates,
     events,
     files,
     intelligence,
+    invites,
+    keys,
     media,
+    members,
+    notifications,
+    operator,
     playback,
     search,
+    sharing,
+    social,
     streams,
     system,
     uploads,
     videos,
+    webhooks,
 )
 from clipstream.gateway.routes.api import JSON_LIMIT, Route
 from clipstream.gateway.routes.dispatch import mount
@@ -51,11 +63,11 @@ SCHEMA = "gateway"
 
 log = structlog.get_logger(__name__)
 
-ROUTES: tuple[Route, ...] = tuple(
-    route
-    for module in (system, auth, streams, videos, uploads, playback, events, intelligence, search, files, media)
-    for route in module.table.routes
+_MODULES = (
+    *(system, docs, auth, keys, streams, members, invites, videos, uploads, chunks, notifications, playback, events),
+    *(intelligence, search, social, sharing, files, media, webhooks, operator, duplicates, assets),
 )
+ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.table.routes)
 
 
 def openapi() -> bytes:

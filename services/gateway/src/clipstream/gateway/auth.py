@@ -25,6 +25,7 @@ AUDIENCE = "clipstream-api"
 TYPE = "at+jwt"
 KEY_ID = "1"
 REFRESH_PREFIX = "csr_"
+KEY_PREFIX = "csk_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Logins:
 
     async def refresh(self, token: str) -> Login:
         """Spend a refresh token for a new pair. One that was spent before takes its whole family with it."""
-        hashed = _hash(token)
+        hashed = hash_token(token)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 used = await tokens.use(connection, hashed)
@@ -122,11 +123,11 @@ class Logins:
 
     async def _login(self, connection: object, user: User, *, family: UUID) -> Login:
         refresh = REFRESH_PREFIX + secrets.token_urlsafe(32)
-        await tokens.add(connection, _hash(refresh), family=family, user_id=user.id, life=self._refresh_life)
+        await tokens.add(connection, hash_token(refresh), family=family, user_id=user.id, life=self._refresh_life)
         token, expires = self._access.issue(user.id)
         return Login(user, token, refresh, expires)
 
 
-def _hash(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
     """256 random bits need no slow hash."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

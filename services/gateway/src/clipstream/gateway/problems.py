@@ -54,6 +54,17 @@ def invalid_token() -> Problem:
     return Problem(401, "Invalid or expired token", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
+def insufficient_scope(detail: str, scope: str | None) -> Problem:
+    """RFC 6750 §3.1."""
+    wanted = "" if scope is None else f', scope="{scope}"'
+    return Problem(
+        403,
+        "Insufficient scope",
+        [detail],
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope"{wanted}'},
+    )
+
+
 def unavailable(error: str = "Service unavailable", reason: str | None = None) -> Problem:
     return Problem(503, error, [reason] if reason else (), headers={"Retry-After": "5"})
 

@@ -22,6 +22,13 @@ def derive_key(secret: str, purpose: str) -> bytes:
     return hmac.digest(secret.encode(), f"clipstream {purpose}".encode(), hashlib.sha256)
 
 
+def make_code(secret: str, purpose: str, row_id: UUID) -> str:
+    """The code of an invite or a share: 144 bits in 24 URL-safe characters. It follows from the row's id and the secret,
+    so that those who may see it can be shown it again, and the database holds no more than its hash."""
+    mac = hmac.digest(derive_key(secret, purpose), row_id.bytes, hashlib.sha256)[:MAC_BYTES]
+    return base64.urlsafe_b64encode(mac).decode()
+
+
 class MediaSigner:
     """Makes and checks the token in `/media/{token}/{video_id}/...`."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Connection, Record
+
+After = tuple[datetime | None, UUID | None]  # the row a page begins after, newest first
 
 _CREATE = """
 INSERT INTO streams (id, name, description, owner_id) VALUES ($1, $2, $3, $4)
@@ -16,9 +19,9 @@ SELECT s.id, s.name, s.description, m.role, s.created_at,
        (SELECT count(*) FROM members x WHERE x.stream_id = s.id) AS member_count,
        (SELECT count(*) FROM videos v WHERE v.stream_id = s.id) AS video_count
 FROM members m JOIN streams s ON s.id = m.stream_id
-WHERE m.user_id = $1
-ORDER BY s.created_at DESC, s.id
-LIMIT $2 OFFSET $3
+WHERE m.user_id = $1 AND ($3::timestamptz IS NULL OR (s.created_at, s.id) < ($3, $4::uuid))
+ORDER BY s.created_at DESC, s.id DESC
+LIMIT $2
 """
 
 _BY_ID = """
@@ -30,7 +33,7 @@ WHERE s.id = $1
 
 # Tells "no such stream" (no row) from "not yours" (a row without a role).
 _ROLE = """
-SELECT m.role FROM streams s
+SELECT m.role, s.owner_id FROM streams s
 LEFT JOIN members m ON m.stream_id = s.id AND m.user_id = $2
 WHERE s.id = $1
 """
@@ -45,8 +48,8 @@ async def create(connection: Connection, stream_id: UUID, *, name: str, descript
     return row
 
 
-async def of_user(connection: Connection, user_id: UUID, *, limit: int, offset: int) -> list[Record]:
-    rows: list[Record] = await connection.fetch(_OF_USER, user_id, limit, offset)
+async def of_user(connection: Connection, user_id: UUID, *, limit: int, after: After = (None, None)) -> list[Record]:
+    rows: list[Record] = await connection.fetch(_OF_USER, user_id, limit, *after)
     return rows
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from asyncpg import Connection, Record
 
+from clipstream.gateway.repository.streams import After
+
 _COLUMNS = """
 v.id, v.stream_id, v.uploader_id, v.title, v.filename, v.content_type, v.key, v.size_bytes, v.sha256, v.recorded_at, v.status,
 v.processing_index, v.error, v.failed_stage, v.duration_s, v.playback::text, v.transcript::text, v.media::text,
@@ -28,12 +30,13 @@ SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id WHERE v.id 
 
 _OF_STREAM = f"""
 SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id
-WHERE v.stream_id = $1 ORDER BY v.created_at DESC, v.id DESC LIMIT $2 OFFSET $3
+WHERE v.stream_id = $1 AND ($3::timestamptz IS NULL OR (v.created_at, v.id) < ($3, $4::uuid))
+ORDER BY v.created_at DESC, v.id DESC LIMIT $2
 """  # noqa: S608 - only the constant above is put in
 
 # One look tells all that access needs: no row = no such video, no role = not yours.
 _ACCESS = """
-SELECT v.stream_id, v.uploader_id, m.role FROM videos v
+SELECT v.stream_id, v.uploader_id, m.role, s.owner_id FROM videos v JOIN streams s ON s.id = v.stream_id
 LEFT JOIN members m ON m.stream_id = v.stream_id AND m.user_id = $2
 WHERE v.id = $1
 """
@@ -99,13 +102,15 @@ async def by_ids(connection: Connection, video_ids: Sequence[UUID]) -> dict[UUID
     return {row["id"]: row for row in await connection.fetch(_BY_ID, list(video_ids))}
 
 
-async def of_stream(connection: Connection, stream_id: UUID, *, limit: int, offset: int) -> list[Record]:
-    rows: list[Record] = await connection.fetch(_OF_STREAM, stream_id, limit, offset)
+async def of_stream(
+    connection: Connection, stream_id: UUID, *, limit: int, after: After = (None, None)
+) -> list[Record]:
+    rows: list[Record] = await connection.fetch(_OF_STREAM, stream_id, limit, *after)
     return rows
 
 
 async def access(connection: Connection, video_id: UUID, user_id: UUID) -> Record | None:
-    """A row with `stream_id`, `uploader_id` and `role` (None for somebody from outside), or None where there is no such video."""
+    """`stream_id`, `uploader_id`, `owner_id` and `role` (None for somebody from outside); None where there is no such video."""
     return await connection.fetchrow(_ACCESS, video_id, user_id)
 
 

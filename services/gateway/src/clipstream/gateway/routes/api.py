@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import UnionType
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from clipstream.gateway.access import Access, Grant
+from clipstream.gateway.access import Access, Grant, Scope
+from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository.users import User
 from clipstream.gateway.services import Services
@@ -75,6 +76,7 @@ class Call:
     user: User | None = None
     grant: Grant | None = None
     token_expires_at: datetime | None = None
+    key_id: UUID | None = None  # of the API key that the call was made with; None for a login
 
     @property
     def caller(self) -> User:
@@ -108,6 +110,9 @@ class Route:
     query_model: type[BaseModel] | None
     body_model: type[BaseModel] | None
     form_model: type[BaseModel] | None
+    scope: Scope | None
+    limit: Limit
+    idempotent: bool
 
     @property
     def summary(self) -> str:
@@ -133,9 +138,15 @@ class RouteTable:
         errors: Mapping[int, str] | None = None,
         invalid: str = "Invalid request",
         form: type[BaseModel] | None = None,
+        scope: Scope | Literal["login"] | None = None,
+        limit: Limit = Limit.ORDINARY,
+        idempotent: bool = False,
     ) -> Callable[[H], H]:
         """Add a route. `invalid` is the text of its 400; `errors` are those refusals that its rule does not imply;
-        `form` is the model of a multipart/form-data body that the handler reads itself."""
+        `form` is the model of a multipart/form-data body that the handler reads itself; `scope` is what an API key
+        needs (`login`: no key will do; unsaid: `read` to look, `write` to change); `limit` bounds how often it may be
+        called; an `idempotent` route answers a request that is repeated with the same Idempotency-Key as it did before.
+        """
 
         def add(handler: H) -> H:
             hints = get_type_hints(handler)
@@ -156,11 +167,20 @@ class RouteTable:
                     query_model=hints.get("query"),
                     body_model=_model(hints.get("body")),
                     form_model=form,
+                    scope=_scope(method, scope),
+                    limit=limit,
+                    idempotent=idempotent,
                 )
             )
             return handler
 
         return add
+
+
+def _scope(method: str, scope: Scope | Literal["login"] | None) -> Scope | None:
+    if scope == "login":
+        return None
+    return scope or ("read" if method == "GET" else "write")
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:

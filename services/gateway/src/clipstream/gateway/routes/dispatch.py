@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from clipstream.gateway import access
 from clipstream.gateway.access import Access
-from clipstream.gateway.problems import Problem, authentication_required, describe, invalid_token
-from clipstream.gateway.repository import users
+from clipstream.gateway.auth import KEY_PREFIX, hash_token
+from clipstream.gateway.problems import Problem, authentication_required, describe, insufficient_scope, invalid_token
+from clipstream.gateway.repository import keys, users
 from clipstream.gateway.routes.api import JSON_LIMIT, Call, Path, Route, StreamPath, VideoPath
 from clipstream.gateway.services import SERVICES, Services
 
@@ -45,12 +46,31 @@ async def _identify(route: Route, request: web.Request) -> Call:
     call = Call(request, services)
     if route.access in (Access.PUBLIC, Access.SIGNED):
         return call
-    claims = services.access_tokens.verify(_bearer(request))
-    call.user = await users.by_id(services.pool, claims.user_id)
+    token = _bearer(request)
+    if token.startswith(KEY_PREFIX):
+        await _identify_by_key(route, call, token)
+    else:
+        claims = services.access_tokens.verify(token)
+        call.user = await users.by_id(services.pool, claims.user_id)
+        call.token_expires_at = claims.expires_at
     if call.user is None:
         raise invalid_token()
-    call.token_expires_at = claims.expires_at
+    if route.access is Access.SITE_ADMIN and not call.user.site_admin:
+        raise Problem(403, access.refusal(route.access) or "Access denied")
     return call
+
+
+async def _identify_by_key(route: Route, call: Call, token: str) -> None:
+    """An API key stands for its user, as far as its scopes go; what it lacks is told before anything is looked up."""
+    key = await keys.use(call.services.pool, hash_token(token))
+    if key is None:
+        raise invalid_token()
+    if route.scope is None:
+        raise insufficient_scope("This needs a login: an API key will not do.", None)
+    if route.scope not in key.scopes:
+        raise insufficient_scope(f"This needs an API key with the scope {route.scope}.", route.scope)
+    call.key_id, call.token_expires_at = key.id, key.expires_at
+    call.user = await users.by_id(call.services.pool, key.user_id)
 
 
 def _bearer(request: web.Request) -> str:
@@ -68,7 +88,7 @@ def _path(model: type[Path], request: web.Request) -> Path:
 
 
 async def _authorize(route: Route, call: Call, path: Path) -> None:
-    if route.access in (Access.PUBLIC, Access.SIGNED, Access.USER):
+    if route.access in (Access.PUBLIC, Access.SIGNED, Access.USER, Access.SITE_ADMIN):
         return
     pool = call.services.pool
     if isinstance(path, VideoPath):

@@ -73,7 +73,7 @@ async def watch_stream(call: Call, path: StreamPath) -> web.StreamResponse:
 
     async def feed(writer: EventWriter) -> None:
         with call.services.feed.watch_stream(path.stream_id) as subscription:
-            rows = await videos.of_stream(pool, path.stream_id, limit=SNAPSHOT_LIMIT, offset=0)
+            rows = await videos.of_stream(pool, path.stream_id, limit=SNAPSHOT_LIMIT)
             await writer.send("snapshot", Snapshot(videos=[views.video(row) for row in rows]))
             told = {row["id"]: row["revision"] for row in rows}
             while True:

@@ -10,18 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from clipstream.gateway.access import Access
+from clipstream.gateway.access import Access, refusal
 from clipstream.gateway.problems import ErrorBody
 from clipstream.gateway.routes.api import Route
 
 VERSION = "0.1.0"
 _REF = "#/components/schemas/{model}"
-_IMPLIED = {
-    Access.VIEWER: "Access denied",
-    Access.UPLOADER: "Access denied",
-    Access.CREATOR: "Creator access required",
-    Access.ADMIN: "Admin access required",
-}
 
 Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
@@ -130,8 +124,9 @@ def _refusals(route: Route) -> dict[int, str]:
     texts: dict[int, str] = {}
     if route.access not in (Access.PUBLIC, Access.SIGNED):
         texts[401] = "Authentication required"
-    if route.access in _IMPLIED:
-        texts[403] = _IMPLIED[route.access]
+    if route.access not in (Access.PUBLIC, Access.SIGNED):
+        texts[403] = refusal(route.access) or "Insufficient scope"
+        texts[429] = "Too many requests"
     if route.path_model is not None:
         texts[404] = route.path_model.missing
     if route.query_model is not None or route.body_model is not None:

@@ -48,7 +48,7 @@ class StreamItem(BaseModel):
 
 class StreamList(BaseModel):
     streams: list[StreamItem]
-    next_page: int | None
+    next_cursor: str | None
 
 
 class StreamDetails(BaseModel):
@@ -65,8 +65,10 @@ class StreamDetails(BaseModel):
 @table.route("GET", "/streams", access=Access.USER)
 async def list_streams(call: Call, query: PageQuery) -> StreamList:
     """The streams the caller belongs to"""
-    rows = await streams.of_user(call.services.pool, call.caller.id, limit=query.one_more, offset=query.offset)
-    return StreamList(streams=[StreamItem(**dict(row)) for row in query.shown(rows)], next_page=query.next_page(rows))
+    rows = await streams.of_user(call.services.pool, call.caller.id, limit=query.one_more, after=query.after)
+    return StreamList(
+        streams=[StreamItem(**dict(row)) for row in query.shown(rows)], next_cursor=query.next_cursor(rows)
+    )
 
 
 @table.route("POST", "/streams", access=Access.USER, status=201, invalid="Invalid stream data")

@@ -20,14 +20,14 @@ PURGE_PATIENCE_S = 10
 
 class VideoList(BaseModel):
     videos: list[Video]
-    next_page: int | None
+    next_cursor: str | None
 
 
 @table.route("GET", "/streams/{stream_id}/videos", access=Access.VIEWER)
 async def list_videos(call: Call, path: StreamPath, query: PageQuery) -> VideoList:
     """The videos of a stream, newest first"""
-    rows = await videos.of_stream(call.services.pool, path.stream_id, limit=query.one_more, offset=query.offset)
-    return VideoList(videos=[views.video(row) for row in query.shown(rows)], next_page=query.next_page(rows))
+    rows = await videos.of_stream(call.services.pool, path.stream_id, limit=query.one_more, after=query.after)
+    return VideoList(videos=[views.video(row) for row in query.shown(rows)], next_cursor=query.next_cursor(rows))
 
 
 @table.route("GET", "/videos/{video_id}", access=Access.VIEWER)

@@ -1,0 +1,13 @@
+"""One of each thing that a route's path can name, so that the access matrix can be walked."""
+
+from __future__ import annotations
+
+from integration.gateway.conftest import Friends, stream_of
+from integration.gateway.world import World
+
+
+async def scene(world: World, friends: Friends, *, fresh: bool = False) -> dict[str, str]:
+    """Ids by the names that paths give them. `fresh`: in a stream made for this one request."""
+    stream_id = await stream_of(world, vars(friends)) if fresh else friends.stream_id
+    video_id = await world.ready(friends.uploader, stream_id)
+    return {"stream_id": stream_id, "video_id": str(video_id)}
