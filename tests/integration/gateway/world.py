@@ -194,16 +194,17 @@ class World:
 
 
 def settings(url: str, root: Path, **more: Any) -> Settings:
-    return Settings(
-        amqp_url="amqp://nobody:x@127.0.0.1:1/",
-        database_url=url,
-        storage_root=root,
-        secret_key=SECRET,
-        internal_token=INTERNAL_TOKEN,
-        dev_login=True,
-        max_upload_size=5_000_000,
-        **more,
-    )
+    usual: dict[str, Any] = {
+        "amqp_url": "amqp://nobody:x@127.0.0.1:1/",
+        "database_url": url,
+        "storage_root": root,
+        "secret_key": SECRET,
+        "internal_token": INTERNAL_TOKEN,
+        "dev_login": True,
+        "max_upload_size": 5_000_000,
+        "rate_limits": "off",
+    }
+    return Settings(**(usual | more))
 
 
 @asynccontextmanager

@@ -15,12 +15,14 @@ from clipstream.common.bus.port import Bus
 from clipstream.common.db.outbox import Relay
 from clipstream.common.store.objects import ObjectStore
 from clipstream.common.store.presign import UploadSigner
-from clipstream.gateway import middleware
+from clipstream.gateway import limits, middleware
 from clipstream.gateway.auth import AccessTokens, Logins
 from clipstream.gateway.cors import Cors
 from clipstream.gateway.deadletters import DeadLetters
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
+from clipstream.gateway.idempotency import Answers
+from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.routes import (
@@ -110,8 +112,10 @@ class Gateway:
             feed=feed,
             estimates=Estimates(pool),
             search=SearchClient(session, settings.search_url, settings.internal_token),
+            answers=Answers(pool, secret),
+            limits=RateLimits(limits.parse(settings.rate_limits), settings.trusted_proxies),
         )
-        self.application = self._application(Cors(settings.public_web_url))
+        self.application = self._application(Cors(settings.web_origins))
 
     def _application(self, cors: Cors) -> web.Application:
         @web.middleware

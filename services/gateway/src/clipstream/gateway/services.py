@@ -16,6 +16,8 @@ from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.auth import AccessTokens, Logins
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
+from clipstream.gateway.idempotency import Answers
+from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
@@ -39,6 +41,8 @@ class Services:
     feed: Feed
     estimates: Estimates
     search: SearchClient
+    limits: RateLimits
+    answers: Answers
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pydantic import Field, SecretStr, field_validator, model_validator
+from yarl import URL
 
 from clipstream.common.settings import BusSettings, DatabaseSettings, LimitSettings, ServiceSettings, StoreSettings
+from clipstream.gateway import limits
 
 MIN_SECRET_BYTES = 32
 
@@ -18,6 +20,11 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
     gateway_port: int = Field(default=8080, ge=0, le=65535)
     public_api_url: str | None = None
     public_web_url: str | None = None
+    cors_origins: str = Field(default="", description="further web apps that may call the API, separated by commas")
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=10, description="proxies of ours in front: X-Forwarded-For is believed that far"
+    )
+    rate_limits: str = Field(default="", description="like 'ordinary=1000/10 guess=20/60', or 'off'")
 
     secret_key: SecretStr
     dev_login: bool = False
@@ -50,8 +57,24 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
             )
         return value
 
+    @field_validator("rate_limits")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        limits.parse(value)
+        return value
+
+    @property
+    def web_origins(self) -> frozenset[str]:
+        """The origins whose pages may read the API's answers."""
+        given = [*self.cors_origins.split(","), self.public_web_url or ""]
+        return frozenset(str(URL(url.strip()).origin()) for url in given if url.strip())
+
     @model_validator(mode="after")
     def _safe(self) -> Settings:
+        try:
+            self.web_origins  # noqa: B018 - read to be checked
+        except ValueError as error:
+            raise ValueError("CORS_ORIGINS and PUBLIC_WEB_URL must be addresses like https://clips.example") from error
         if self.dev_login and self.public_api_url:
             raise ValueError(
                 "DEV_LOGIN lets anybody in by name and PUBLIC_API_URL is set: unset one of them before starting"

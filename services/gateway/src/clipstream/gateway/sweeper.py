@@ -23,9 +23,10 @@ from clipstream.common.db.errors import map_database_errors
 from clipstream.common.errors import ClipstreamError, NotFound, Transient
 from clipstream.common.store.objects import ObjectStore
 from clipstream.gateway import commands
+from clipstream.gateway.idempotency import KEPT_FOR
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
-from clipstream.gateway.repository import stages, tokens, tombstones, videos
+from clipstream.gateway.repository import idempotency, stages, tokens, tombstones, videos
 from clipstream.gateway.repository.stages import Silent
 from clipstream.gateway.repository.videos import Waiting
 from clipstream.gateway.settings import Settings
@@ -75,6 +76,7 @@ class Sweeper:
         with map_database_errors():
             await tokens.forget_expired(self._pool)
             await inbox.forget_old(self._pool)
+            await idempotency.forget_old(self._pool, KEPT_FOR)
 
     async def revive_stages(self) -> int:
         """Give silent stages their event again; how many were silent."""

@@ -113,6 +113,7 @@ class Route:
     scope: Scope | None
     limit: Limit
     idempotent: bool
+    location: str | None
 
     @property
     def summary(self) -> str:
@@ -141,11 +142,13 @@ class RouteTable:
         scope: Scope | Literal["login"] | None = None,
         limit: Limit = Limit.ORDINARY,
         idempotent: bool = False,
+        location: str | None = None,
     ) -> Callable[[H], H]:
         """Add a route. `invalid` is the text of its 400; `errors` are those refusals that its rule does not imply;
         `form` is the model of a multipart/form-data body that the handler reads itself; `scope` is what an API key
         needs (`login`: no key will do; unsaid: `read` to look, `write` to change); `limit` bounds how often it may be
-        called; an `idempotent` route answers a request that is repeated with the same Idempotency-Key as it did before.
+        called; an `idempotent` route answers a request that is repeated with the same Idempotency-Key as it did before;
+        `location` is where the new thing is found, with fields of the answer and of the path in braces.
         """
 
         def add(handler: H) -> H:
@@ -170,6 +173,7 @@ class RouteTable:
                     scope=_scope(method, scope),
                     limit=limit,
                     idempotent=idempotent,
+                    location=location,
                 )
             )
             return handler

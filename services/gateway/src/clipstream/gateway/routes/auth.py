@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from clipstream.gateway.access import Access
 from clipstream.gateway.auth import Login
 from clipstream.gateway.fields import Name, Secret
+from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import users
 from clipstream.gateway.routes.api import Body, Call, RouteTable
@@ -53,7 +54,14 @@ class AccountDetails(Account):
     total_likes: int
 
 
-@table.route("POST", "/auth/dev", access=Access.PUBLIC, invalid="Invalid login", errors={404: "Not found"})
+@table.route(
+    "POST",
+    "/auth/dev",
+    access=Access.PUBLIC,
+    invalid="Invalid login",
+    errors={404: "Not found"},
+    limit=Limit.SIGN_IN,
+)
 async def log_in_for_development(call: Call, body: DevLogin) -> SignedIn:
     """Sign in as a local user, by name alone (development only)"""
     if not call.services.settings.dev_login:
@@ -69,6 +77,7 @@ async def log_in_for_development(call: Call, body: DevLogin) -> SignedIn:
     access=Access.PUBLIC,
     invalid="Invalid refresh request",
     errors={401: "Invalid refresh token"},
+    limit=Limit.SIGN_IN,
 )
 async def refresh_login(call: Call, body: Refresh) -> Tokens:
     """Spend a refresh token for a new pair of tokens"""

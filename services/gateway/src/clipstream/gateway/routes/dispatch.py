@@ -11,11 +11,13 @@ from aiohttp import hdrs, web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from clipstream.gateway import access
+from clipstream.gateway import access, idempotency
 from clipstream.gateway.access import Access
 from clipstream.gateway.auth import KEY_PREFIX, hash_token
+from clipstream.gateway.limits import Limit, RateLimits
 from clipstream.gateway.problems import Problem, authentication_required, describe, insufficient_scope, invalid_token
 from clipstream.gateway.repository import keys, users
+from clipstream.gateway.repository.idempotency import Use
 from clipstream.gateway.routes.api import JSON_LIMIT, Call, Path, Route, StreamPath, VideoPath
 from clipstream.gateway.services import SERVICES, Services
 
@@ -27,7 +29,7 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]
     """The aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        call = await _identify(route, request)
+        call = await _admit(route, request)
         arguments: dict[str, BaseModel | None] = {}
         if route.path_model is not None:
             path = arguments["path"] = _path(route.path_model, request)
@@ -36,9 +38,41 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]
             arguments["query"] = _query(route, route.query_model, request.query)
         if route.body_model is not None:
             arguments["body"] = await _body(route, route.body_model, request)
-        return _respond(route, request, await route.handler(call, **arguments))
+
+        async def run() -> web.StreamResponse:
+            return _respond(route, request, await route.handler(call, **arguments))
+
+        key = idempotency.key_of(request) if route.idempotent else None
+        if key is None:
+            return await run()
+        use = Use(call.caller.id, f"{route.method} {route.path}", key)
+        raw = None if arguments.get("body") is None else await request.read()
+        return await call.services.answers.once(use, idempotency.fingerprint(request, raw), run)
 
     return handle
+
+
+async def _admit(route: Route, request: web.Request) -> Call:
+    """Who calls, if they do not call too often. Those whom we do not know share what their address may spend."""
+    limits = request.app[SERVICES].limits
+    address = limits.address(request)
+    try:
+        call = await _identify(route, request)
+    except Problem:
+        _spend(limits, Limit.ORDINARY, address)
+        raise
+    known = call.key_id or (call.user.id if call.user is not None else None)
+    if known is None or route.limit in (Limit.SIGN_IN, Limit.GUESS):
+        _spend(limits, route.limit, address)
+    if known is not None and route.limit is not Limit.SIGN_IN:
+        _spend(limits, route.limit, str(known))
+    return call
+
+
+def _spend(limits: RateLimits, limit: Limit, who: str) -> None:
+    wait_s = limits.spend(limit, who)
+    if wait_s is not None:
+        raise Problem(429, "Too many requests", headers={hdrs.RETRY_AFTER: str(wait_s)})
 
 
 async def _identify(route: Route, request: web.Request) -> Call:
@@ -134,6 +168,8 @@ def _respond(route: Route, request: web.Request, answer: BaseModel | web.StreamR
         etag = headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         if matches(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return web.Response(status=304, headers=headers)
+    if route.location is not None:
+        headers[hdrs.LOCATION] = route.location.format(**{**request.match_info, **answer.model_dump(mode="json")})
     return web.Response(status=route.status, body=body, content_type="application/json", headers=headers)
 
 

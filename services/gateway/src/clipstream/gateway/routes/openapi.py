@@ -11,11 +11,19 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from clipstream.gateway.access import Access, refusal
+from clipstream.gateway.idempotency import HEADER
 from clipstream.gateway.problems import ErrorBody
 from clipstream.gateway.routes.api import Route
 
 VERSION = "0.1.0"
 _REF = "#/components/schemas/{model}"
+
+_IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "description": "The same key with the same request carries it out once; the answer is kept for a day.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
 
 Schemas = Mapping[tuple[Any, JsonSchemaMode], dict[str, Any]]
 
@@ -40,7 +48,13 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(definitions.get("$defs", {}).items())),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token (`app_token`) or an API key (`csk_...`).",
+                }
+            },
         },
     }
 
@@ -64,10 +78,16 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     }
     if parameters := [*_parameters(route.path_model, "path"), *_parameters(route.query_model, "query")]:
         operation["parameters"] = parameters
+    if route.idempotent:
+        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     if content := _request_content(route, schemas):
         operation["requestBody"] = {"required": True, "content": content}
     if route.access not in (Access.PUBLIC, Access.SIGNED):
         operation["security"] = [{"bearer": []}]
+        if route.scope is None:
+            operation["description"] = "Needs a login; an API key will not do."
+        else:
+            operation["description"] = f"API keys need the scope `{route.scope}`."
     return operation
 
 
@@ -98,6 +118,8 @@ def _request_content(route: Route, schemas: Schemas) -> dict[str, Any]:
 
 def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     answers: dict[int, dict[str, Any]] = {}
+    if route.method == "GET" and (route.answer is not None or route.content):
+        answers[304] = {}
     if route.content:
         answers[route.status] = {"content": {kind: {} for kind in route.content}}
     elif route.answer is not None:
@@ -110,10 +132,18 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     texts = _refusals(route)
     for status, text in texts.items():
         answers.setdefault(status, {"description": text, **error})
+    if 429 in answers:
+        answers[429] = {**answers[429], "headers": {"Retry-After": _header("Seconds to wait", "integer")}}
+    if route.location is not None:
+        answers[route.status] = {**answers[route.status], "headers": {"Location": _header("Its address", "string")}}
     named = {
         str(status): {"description": HTTPStatus(status).phrase, **answer} for status, answer in sorted(answers.items())
     }
     return named | {"default": {"description": "Any other refusal", **error}}
+
+
+def _header(description: str, kind: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
@@ -121,12 +151,13 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusals(route: Route) -> dict[int, str]:
-    texts: dict[int, str] = {}
+    texts: dict[int, str] = {429: "Too many requests"}
+    if route.idempotent:
+        texts |= {409: "Request still running", 422: "Idempotency key already used"}
     if route.access not in (Access.PUBLIC, Access.SIGNED):
         texts[401] = "Authentication required"
     if route.access not in (Access.PUBLIC, Access.SIGNED):
         texts[403] = refusal(route.access) or "Insufficient scope"
-        texts[429] = "Too many requests"
     if route.path_model is not None:
         texts[404] = route.path_model.missing
     if route.query_model is not None or route.body_model is not None:

@@ -13,6 +13,7 @@ from clipstream.common.errors import Outage
 from clipstream.gateway import access, views
 from clipstream.gateway.access import Access
 from clipstream.gateway.fields import Words
+from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem, unavailable
 from clipstream.gateway.repository import streams, videos
 from clipstream.gateway.routes.api import Call, Query, RouteTable
@@ -53,6 +54,7 @@ class SearchResult(BaseModel):
     "GET",
     "/search",
     access=Access.USER,
+    limit=Limit.SEARCH,
     errors={400: "Search query required", 403: "Access denied", 404: "Stream not found", 503: "Search unavailable"},
 )
 async def search(call: Call, query: SearchQuery) -> SearchResult:

@@ -71,7 +71,15 @@ async def list_streams(call: Call, query: PageQuery) -> StreamList:
     )
 
 
-@table.route("POST", "/streams", access=Access.USER, status=201, invalid="Invalid stream data")
+@table.route(
+    "POST",
+    "/streams",
+    access=Access.USER,
+    status=201,
+    invalid="Invalid stream data",
+    idempotent=True,
+    location="/streams/{id}",
+)
 async def create_stream(call: Call, body: NewStream) -> Stream:
     """Make a stream; its maker owns it and is its first admin"""
     row = await commands.create_stream(

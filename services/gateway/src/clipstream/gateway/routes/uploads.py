@@ -21,6 +21,7 @@ from clipstream.common.store.presign import ROUTE as DIRECT_ROUTE
 from clipstream.common.store.presign import NotSigned, receive
 from clipstream.gateway import commands
 from clipstream.gateway.access import Access
+from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.projection import Status
 from clipstream.gateway.repository import videos
@@ -83,6 +84,10 @@ class VideoState(BaseModel):
     invalid="Invalid video file",
     errors={413: "File too large"},
     form=UploadForm,
+    scope="upload",
+    limit=Limit.UPLOAD,
+    idempotent=True,
+    location="/videos/{id}",
 )
 async def create_video(call: Call, path: StreamPath, body: NewVideo | None) -> CreatedVideo:
     """Add a clip: as JSON to be given an upload address, as a form to send the file at once"""
