@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi bench-pipeline secrets airgapped up down logs clean-run
+.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi bench-pipeline bench-api secrets airgapped up down logs clean-run
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -41,6 +41,9 @@ test-unit: install ## The tests that need no server
 
 bench-pipeline: install ## One clip through everything, beside one ffmpeg command
 	PYTHONPATH=tests $(RUN) python -m bench.pipeline
+
+bench-api: install ## The busiest routes, beside bare aiohttp handlers with the same payloads
+	PYTHONPATH=tests $(RUN) python -m bench.api
 
 clean-run: ## Remove the data of make run and make demo, and the servers brought here
 	rm -rf .run .tools

@@ -68,3 +68,9 @@ def timed(command: list[str]) -> tuple[float, float]:
     subprocess.run(command, check=True, capture_output=True)
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def resident_mb(pid: int) -> float:
+    """The memory that a process holds now, in MB."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    return int(status["VmRSS"].split()[0]) / 1000

@@ -31,6 +31,7 @@ async def connect(settings: DatabaseSettings, *, schema: str, patience: timedelt
                     min_size=1,
                     max_size=settings.database_pool_size,
                     command_timeout=60,  # a server that is gone without a word is noticed
+                    reset=_reset,
                     server_settings={"search_path": schema, "application_name": f"clipstream-{schema}"},
                 )
         except Outage as error:
@@ -38,6 +39,13 @@ async def connect(settings: DatabaseSettings, *, schema: str, patience: timedelt
                 raise
             structlog.get_logger(__name__).info("database_awaited", reason=str(error))
             await asyncio.sleep(0.5)
+
+
+async def _reset(connection: asyncpg.Connection) -> None:
+    """asyncpg's own reset is a round trip after every statement. Nothing here changes a session (settings are `SET LOCAL`,
+    locks belong to transactions), so there is something to reset only where a transaction was left open."""
+    if connection.is_in_transaction():
+        await connection.reset()
 
 
 async def disconnect(pool: asyncpg.Pool, *, patience: timedelta = CLOSING_PATIENCE) -> None:
