@@ -109,7 +109,7 @@ async def test_only_json_is_json(world: World, friends: Friends, content_type: s
         ("cursor=%ff", 400),
         ("unknown=1", 200),
         ("limit=1&limit=2", 200),
-        ("cursor=", 200),
+        ("cursor=", 400),
     ],
 )
 async def test_queries(world: World, friends: Friends, query: str, status: int) -> None:

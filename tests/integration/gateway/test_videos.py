@@ -34,11 +34,11 @@ async def test_a_list_has_what_a_card_shows(world: World, friends: Friends) -> N
 async def test_lists_have_pages_newest_first(world: World, friends: Friends) -> None:
     made = [(await world.announced(friends.uploader, friends.stream_id))["id"] for _ in range(5)]
     seen: list[str] = []
-    page: str | None = ""
+    page: str | None = "limit=2"
     while page is not None:
-        answer = (await friends.viewer.get(f"/streams/{friends.stream_id}/videos?limit=2&cursor={page}")).json
+        answer = (await friends.viewer.get(f"/streams/{friends.stream_id}/videos?{page}")).json
         seen += [video["id"] for video in answer["videos"]]
-        page = answer["next_cursor"]
+        page = None if answer["next_cursor"] is None else f"limit=2&cursor={answer['next_cursor']}"
     assert seen == made[::-1]
 
 

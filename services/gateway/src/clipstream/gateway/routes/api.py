@@ -53,9 +53,10 @@ class Query(BaseModel):
 
 
 class Body(BaseModel):
-    """Base of request bodies. A field nobody knows is refused: it is a mistake, or somebody trying."""
+    """Base of request bodies. A field nobody knows is refused, and a value of another type: it is a mistake, or somebody
+    trying. Strict JSON still takes text for times and ids."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Reply(web.Response):

@@ -135,7 +135,7 @@ async def _authorize(route: Route, call: Call, path: Path) -> None:
 
 def _query(route: Route, model: type[BaseModel], given: MultiMapping[str]) -> BaseModel:
     try:
-        return model.model_validate({name: value for name, value in given.items() if value != ""})
+        return model.model_validate(dict(given.items()))
     except ValidationError as error:
         raise Problem(400, route.invalid, describe(error)) from error
 
