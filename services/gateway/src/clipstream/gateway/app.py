@@ -16,15 +16,19 @@ from clipstream.common.db.outbox import Relay
 from clipstream.common.store.objects import ObjectStore
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway import limits, middleware
-from clipstream.gateway.auth import AccessTokens, Logins
+from clipstream.gateway.auth import AccessTokens
 from clipstream.gateway.cors import Cors
 from clipstream.gateway.deadletters import DeadLetters
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
 from clipstream.gateway.limits import RateLimits
+from clipstream.gateway.issuer_keys import IssuerKeys
+from clipstream.gateway.logins import Logins
+from clipstream.gateway.oidc import IdTokens
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
+from clipstream.gateway.refresh_cookie import RefreshCookie
 from clipstream.gateway.routes import (
     assets,
     auth,
@@ -104,7 +108,9 @@ class Gateway:
             store=store,
             bus=bus,
             access_tokens=access_tokens,
-            logins=Logins(pool, access_tokens, settings.refresh_token_life),
+            logins=Logins(pool, access_tokens, settings.refresh_token_life, settings.site_admins),
+            id_tokens=_id_tokens(settings, session),
+            refresh_cookie=RefreshCookie(settings.public_api_url, settings.public_web_url, settings.refresh_token_life),
             media=MediaSigner(secret, settings.media_token_life),
             uploads=uploads,
             projector=self.projector,
@@ -140,3 +146,11 @@ class Gateway:
     def background(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What runs beside the API for as long as the process lives."""
         return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run)
+
+
+def _id_tokens(settings: Settings, session: aiohttp.ClientSession) -> IdTokens | None:
+    """None where no issuer knows this place as its client."""
+    if settings.oidc_client_id is None:
+        return None
+    keys = IssuerKeys(session, settings.oidc_issuer, settings.oidc_jwks_url)
+    return IdTokens(keys, settings.oidc_issuer, settings.oidc_client_id)

@@ -8,16 +8,27 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
+LONGEST_NAME = 100
+
+
+def _is_control(character: str) -> bool:
+    return (
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        or character in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+    )
+
 
 def _printable(text: str) -> str:
     """One line without control characters: no NUL for PostgreSQL, no line breaks for headers and logs, no bidi tricks."""
-    if any(
-        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-        or character in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
-        for character in text
-    ):
+    if any(_is_control(character) for character in text):
         raise ValueError("must not contain control characters")
     return text
+
+
+def as_name(text: str) -> str:
+    """What of a text from elsewhere can be a `Name`; empty where nothing can."""
+    seen = "".join(" " if _is_control(character) else character for character in text[: LONGEST_NAME * 10])
+    return " ".join(seen.split())[:LONGEST_NAME].strip()
 
 
 def _readable(text: str) -> str:
@@ -37,12 +48,19 @@ Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
 ]
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)
 ]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_readable)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_printable)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+SignedToken = Annotated[str, StringConstraints(min_length=1, max_length=65_536)]  # its reader bounds it further
+Subject = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]  # OpenID Connect Core 2: ASCII, 255 at most
+Email = Annotated[str, StringConstraints(pattern=r'^[^\s@<>"]{1,64}@[A-Za-z0-9.-]{1,253}$'), AfterValidator(_printable)]
+PictureUrl = Annotated[
+    str,
+    StringConstraints(max_length=2048, pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*$"),
+]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MediaType = Annotated[
     str, StringConstraints(pattern=r"^((video|audio)/[A-Za-z0-9.+-]{1,60}|application/octet-stream)$")

@@ -70,7 +70,9 @@ async def open_gateway(settings: Settings, port: int) -> AsyncIterator[Gateway]:
         bus = await connect_bus(settings, "gateway")
         stack.push_async_callback(bus.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Gateway(settings, pool, store, bus, signer, session)
+        gateway = Gateway(settings, pool, store, bus, signer, session)
+        await gateway.services.logins.settle(development=settings.dev_login)
+        yield gateway
 
 
 @asynccontextmanager

@@ -13,12 +13,15 @@ from clipstream.common.bus.port import Bus
 from clipstream.common.db.outbox import Relay
 from clipstream.common.store.objects import ObjectStore
 from clipstream.common.store.presign import UploadSigner
-from clipstream.gateway.auth import AccessTokens, Logins
+from clipstream.gateway.auth import AccessTokens
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
 from clipstream.gateway.limits import RateLimits
+from clipstream.gateway.logins import Logins
+from clipstream.gateway.oidc import IdTokens
 from clipstream.gateway.projector import Projector
+from clipstream.gateway.refresh_cookie import RefreshCookie
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
@@ -34,6 +37,8 @@ class Services:
     bus: Bus
     access_tokens: AccessTokens
     logins: Logins
+    id_tokens: IdTokens | None
+    refresh_cookie: RefreshCookie
     media: MediaSigner
     uploads: UploadSigner
     projector: Projector

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
 from yarl import URL
 
 from clipstream.common.settings import BusSettings, DatabaseSettings, LimitSettings, ServiceSettings, StoreSettings
 from clipstream.gateway import limits
 
 MIN_SECRET_BYTES = 32
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def _pairs(value: object) -> object:
+    """`issuer subject, issuer subject`"""
+    return [tuple(pair.split()) for pair in value.split(",") if pair.strip()] if isinstance(value, str) else value
+
+
+SiteAdmins = Annotated[frozenset[tuple[str, str]], NoDecode, BeforeValidator(_pairs)]
 
 
 class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, LimitSettings):
@@ -28,6 +40,10 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
 
     secret_key: SecretStr
     dev_login: bool = False
+    oidc_issuer: str = "https://accounts.google.com"
+    oidc_client_id: str | None = None
+    oidc_jwks_url: str | None = None
+    site_admins: SiteAdmins = frozenset()
     access_token_life: timedelta = timedelta(minutes=10)
     refresh_token_life: timedelta = timedelta(days=30)
     media_token_life: timedelta = timedelta(hours=6)
@@ -68,6 +84,16 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
         """The origins whose pages may read the API's answers."""
         given = [*self.cors_origins.split(","), self.public_web_url or ""]
         return frozenset(str(URL(url.strip()).origin()) for url in given if url.strip())
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _unforgeable(cls, value: str | None) -> str | None:
+        """Keys that come unprotected are anybody's; on this machine they may."""
+        if value is not None:
+            url = urlsplit(value)
+            if not url.hostname or (url.scheme != "https" and (url.scheme != "http" or url.hostname not in _LOOPBACK)):
+                raise ValueError("must be an https:// address: sign-in trusts the keys that it finds there")
+        return value
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:

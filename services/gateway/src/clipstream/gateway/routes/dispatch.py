@@ -85,7 +85,7 @@ async def _identify(route: Route, request: web.Request) -> Call:
         await _identify_by_key(route, call, token)
     else:
         claims = services.access_tokens.verify(token)
-        call.user = await users.by_id(services.pool, claims.user_id)
+        call.user = await users.by_login(services.pool, claims.user_id, claims.login_id)
         call.token_expires_at = claims.expires_at
     if call.user is None:
         raise invalid_token()

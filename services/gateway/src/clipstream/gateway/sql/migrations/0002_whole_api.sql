@@ -2,6 +2,8 @@
 
 -- A rotated token knows its successor, so that a lost answer can be told from theft for some seconds.
 ALTER TABLE refresh_tokens ADD COLUMN successor bytea;
+CREATE UNIQUE INDEX refresh_tokens_usable ON refresh_tokens (family) WHERE used_at IS NULL AND revoked_at IS NULL;
+COMMENT ON INDEX refresh_tokens_usable IS 'a login has one token that can be used, or it is over';
 
 CREATE TABLE api_keys (
     id           uuid PRIMARY KEY,
