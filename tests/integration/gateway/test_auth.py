@@ -233,21 +233,16 @@ async def test_a_key_logs_nobody_out(world: World) -> None:
 
 
 def test_a_verified_token_is_remembered_no_longer_than_it_is_good() -> None:
-    tokens = AccessTokens(SECRET, timedelta(seconds=0))
-    token, _ = tokens.issue(UUID(unknown()), UUID(unknown()))
-    with pytest.raises(Problem):
-        tokens.verify(token)
-    living = AccessTokens(SECRET, TEN_MINUTES)
-    token, _ = living.issue(UUID(unknown()), UUID(unknown()))
-    known = living.verify(token)
-    assert living.verify(token) is known
-    living._verified = type(living._verified)({k: _expired(v) for k, v in living._verified.items()})
-    with pytest.raises(Problem, match="Invalid or expired token"):
-        living.verify(token)
-
-
-def _expired(claims: Any) -> Any:
-    return type(claims)(claims.user_id, claims.login_id, datetime.now(UTC) - timedelta(seconds=1))
+    moments = [datetime.now(UTC).replace(microsecond=0)]
+    tokens = AccessTokens(SECRET, TEN_MINUTES, clock=lambda: moments[-1])
+    token, expires = tokens.issue(UUID(unknown()), UUID(unknown()))
+    first = tokens.verify(token)
+    moments.append(expires - timedelta(seconds=1))
+    assert tokens.verify(token) is first
+    for _ in range(2):
+        moments.append(expires)
+        with pytest.raises(Problem, match="Invalid or expired token"):
+            tokens.verify(token)
 
 
 def test_only_so_many_tokens_are_remembered() -> None:

@@ -12,7 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from clipstream.gateway.auth import AUDIENCE, HEADER, ISSUER
+from clipstream.gateway.auth import HEADER
 from clipstream.gateway.signing import derive_key
 from fixtures.issuer import Issuer, private_key
 from integration.gateway import forging
@@ -48,8 +48,10 @@ class Case:
 
 def _public_key() -> bytes:
     """What somebody who confuses algorithms would take for an HMAC key."""
-    return private_key().public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return (
+        private_key()
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
 
 
@@ -77,7 +79,9 @@ FORGED: dict[str, Callable[[Case], str]] = {
     "no signature at all": lambda c: c.say().rpartition(".")[0] + ".",
     "two parts": lambda c: c.say().rpartition(".")[0],
     "five parts, as if encrypted": lambda c: c.say() + ".AAAA.AAAA",
-    "HS512 with our key": lambda c: jwt.encode(c.claims, KEY * 2, algorithm="HS512", headers={"typ": "at+jwt", "kid": "1"}),
+    "HS512 with our key": lambda c: jwt.encode(
+        c.claims, KEY * 2, algorithm="HS512", headers={"typ": "at+jwt", "kid": "1"}
+    ),
     "RS256 with a key of their own": _rsa,
     "RS256 announced as HS256": lambda c: c.signed(hmac_sha256(_public_key())),
     # keys
@@ -94,7 +98,9 @@ FORGED: dict[str, Callable[[Case], str]] = {
     "jku": lambda c: _rsa(c, jku=f"{c.canary}/jku"),
     "jku beside our signature": lambda c: c.made(jku=f"{c.canary}/jku"),
     "x5u": lambda c: _rsa(c, x5u=f"{c.canary}/x5u"),
-    "jwk of their own": lambda c: c.signed(hmac_sha256(b"mine" * 8), jwk={"kty": "oct", "k": forging.encode(b"mine" * 8)}),
+    "jwk of their own": lambda c: c.signed(
+        hmac_sha256(b"mine" * 8), jwk={"kty": "oct", "k": forging.encode(b"mine" * 8)}
+    ),
     "x5c": lambda c: c.made(x5c=["AAAA"]),
     "crit": lambda c: c.made(crit=["exp"]),
     "crit that says b64": lambda c: c.made(crit=["b64"], b64=False),

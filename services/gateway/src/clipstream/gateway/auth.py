@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -43,13 +44,16 @@ class AccessTokens:
     """Makes and verifies access tokens. Verified ones are remembered until they expire: a client sends the same one with
     every request, and reading it costs some sixty times what finding it does."""
 
-    def __init__(self, secret: str, life: timedelta) -> None:
+    def __init__(
+        self, secret: str, life: timedelta, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._key = derive_key(secret, "access token")
         self._life = life
+        self._clock = clock
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
 
     def issue(self, user_id: UUID, login_id: UUID) -> tuple[str, datetime]:
-        issued = datetime.now(UTC)
+        issued = self._clock()
         expires = issued + self._life
         claims = {
             "iss": ISSUER,
@@ -75,7 +79,7 @@ class AccessTokens:
                 self._verified.popitem(last=False)
         else:
             self._verified.move_to_end(hashed)
-        if claims.expires_at <= datetime.now(UTC):
+        if claims.expires_at <= self._clock():
             del self._verified[hashed]
             raise invalid_token()
         return claims
@@ -84,7 +88,15 @@ class AccessTokens:
         try:
             if jose.header(token) != HEADER:
                 raise jose.NotGenuine
-            claims = jose.claims(token, self._key, ALGORITHM, issuer=ISSUER, audience=AUDIENCE, require=["jti", "sid"])
+            claims = jose.claims(
+                token,
+                self._key,
+                ALGORITHM,
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                require=["jti", "sid"],
+                now_s=self._clock().timestamp(),
+            )
             expires = datetime.fromtimestamp(claims["exp"], UTC)
             return Claims(_id(claims["sub"]), _id(claims["sid"]), expires)
         except (jose.NotGenuine, ValueError, OverflowError, OSError) as error:

@@ -7,7 +7,6 @@ import base64
 import binascii
 import json
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +41,14 @@ def header(token: str) -> dict[str, Any]:
 
 
 def claims(
-    token: str, key: Any, algorithm: str, *, issuer: str | Sequence[str], audience: str, require: Sequence[str]
+    token: str,
+    key: Any,
+    algorithm: str,
+    *,
+    issuer: str | Sequence[str],
+    audience: str,
+    require: Sequence[str],
+    now_s: float,
 ) -> dict[str, Any]:
     """What the token says, once its signature, issuer, audience and times hold. `exp`, `iat`, `iss`, `aud` and `sub` are
     there, and so is what `require` adds to them. Raises `NotGenuine`."""
@@ -62,17 +68,16 @@ def claims(
         )["payload"]
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
         raise NotGenuine from error
-    _check_times(found)
+    _check_times(found, now_s)
     return found
 
 
-def _check_times(found: dict[str, Any]) -> None:
+def _check_times(found: dict[str, Any], now_s: float) -> None:
     """Our own, since PyJWT takes `"1999999999"`, `true` and 1e300 for times."""
-    now = time.time()
     expires, issued, begins = found["exp"], found["iat"], found.get("nbf", 0)
     if not all(_is_time(moment) for moment in (expires, issued, begins)):
         raise NotGenuine
-    if expires <= now or max(issued, begins) > now + CLOCK_SKEW_S:
+    if expires <= now_s or max(issued, begins) > now_s + CLOCK_SKEW_S:
         raise NotGenuine
 
 

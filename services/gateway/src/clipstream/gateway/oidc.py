@@ -7,6 +7,7 @@ somebody else tomorrow: they are shown, and decide nothing.
 from __future__ import annotations
 
 import hmac
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,13 @@ class IdTokens:
         if key is None:
             raise jose.NotGenuine
         return jose.claims(
-            token, key.material, key.algorithm, issuer=self._spellings, audience=self._client_id, require=[]
+            token,
+            key.material,
+            key.algorithm,
+            issuer=self._spellings,
+            audience=self._client_id,
+            require=[],
+            now_s=time.time(),
         )
 
     def _identity(self, claims: dict[str, Any], nonce: str | None) -> Identity:
