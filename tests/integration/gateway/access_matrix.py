@@ -89,6 +89,12 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("GET", "/search"): Rule(members(503), query="?q=ammo&stream_id={stream_id}"),
     ("GET", "/media/{token}/{video_id}/{name:.+}"): Rule(public(403), path="/media/no-token/{video_id}/master.m3u8"),
     # --- account: keys, sign-in
+    ("POST", "/auth/verify"): Rule(public(404), {"id_token": "a.b.c"}),  # no issuer is configured in this world
+    ("POST", "/auth/logout"): Rule(public(204), {"refresh_token": "csr_unknown"}),
+    ("GET", "/auth/keys"): Rule(signed_in(200)),
+    ("POST", "/auth/keys"): Rule(signed_in(201), {"name": "a script", "scopes": ["read"]}),
+    # The key is the uploader's, and to everybody else it does not exist.
+    ("DELETE", "/auth/keys/{key_id}"): Rule(signed_in(404) | {"uploader": 204}, changes=True),
     # --- members and invites
     # --- chunked uploads and notifications
     # --- social and shares

@@ -102,10 +102,11 @@ class World:
         return self.people[name]
 
     async def key(self, owner: Somebody, scopes: Sequence[str]) -> Somebody:
-        """A program that works with an API key of its owner's."""
-        token = f"{KEY_PREFIX}{uuid4().hex}"
+        """A program that works with an API key of its owner's: the same key for the same scopes, as nobody has hundreds."""
+        token = KEY_PREFIX + hash_token(f"{owner.user_id} {sorted(scopes)}").hex()
         await self.pool.execute(
-            "INSERT INTO api_keys (id, user_id, name, hint, hash, scopes) VALUES ($1, $2, 'a program', $3, $4, $5)",
+            "INSERT INTO api_keys (id, user_id, name, hint, hash, scopes) VALUES ($1, $2, 'a program', $3, $4, $5) "
+            "ON CONFLICT (hash) DO NOTHING",
             uuid4(),
             owner.user_id,
             token[:8],

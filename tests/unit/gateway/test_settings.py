@@ -27,6 +27,13 @@ def test_it_starts_with_what_it_needs() -> None:
         ({"secret_key": "short"}, "at least 32 bytes"),
         ({"dev_login": True, "public_api_url": "https://api.example.org"}, "unset one of them"),
         ({"search_url": "http://search:9000"}, "INTERNAL_TOKEN must be set"),
+        ({"oidc_issuer": "http://accounts.example.org"}, "must be an https:// address"),
+        ({"oidc_issuer": "accounts.google.com"}, "must be an https:// address"),
+        ({"oidc_jwks_url": "http://127.0.0.1.example.org/keys"}, "must be an https:// address"),
+        ({"oidc_jwks_url": "file:///keys"}, "must be an https:// address"),
+        ({"site_admins": "ann@example.org"}, "pairs of issuer and subject"),
+        ({"site_admins": "dev ann"}, "pairs of issuer and subject"),
+        ({"site_admins": "https://a.example one two"}, "pairs of issuer and subject"),
     ],
 )
 def test_it_refuses_what_is_unsafe(change: dict[str, Any], words: str) -> None:
@@ -56,6 +63,21 @@ def test_an_empty_name_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
     started = Settings()
     assert started.public_api_url is None
     assert not started.on_s3
+
+
+def test_site_admins_are_pairs_of_issuer_and_subject(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_ADMINS", "https://accounts.google.com 107691, https://id.example.org ann,")
+    assert Settings(**GOOD).site_admins == {
+        ("https://accounts.google.com", "107691"),
+        ("https://id.example.org", "ann"),
+    }
+    monkeypatch.setenv("SITE_ADMINS", "")
+    assert Settings(**GOOD).site_admins == frozenset()
+
+
+def test_an_issuer_on_this_machine_needs_no_certificate() -> None:
+    assert Settings(**GOOD, oidc_issuer="http://localhost:8081/realms/x").oidc_issuer.startswith("http://")
+    assert Settings(**GOOD).oidc_issuer == "https://accounts.google.com"
 
 
 def test_settings_do_not_change() -> None:

@@ -18,7 +18,7 @@ from aiohttp import hdrs
 
 from clipstream.common.errors import Outage
 
-PATIENCE_S = 5
+PATIENCE_S = 5.0
 LARGEST = 256 << 10
 MOST_KEYS = 64
 SHORTEST_S, USUAL_S, LONGEST_S = 60.0, 3600.0, 86_400.0  # for how long keys are kept: at least, unsaid, at most
@@ -47,11 +47,13 @@ class IssuerKeys:
         jwks_url: str | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._session = session
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._clock = clock
+        self._patience_s = patience_s
         self._keys: Mapping[str, IssuerKey] = {}
         self._good_until = self._asked_at = float("-inf")
         self._failed = False
@@ -79,7 +81,7 @@ class IssuerKeys:
 
     async def _fetch(self) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 published, life_s = await self._get(self._jwks_url or await self._discovered())
             self._keys, self._good_until = _usable(published), self._clock() + life_s
             self._failed = False

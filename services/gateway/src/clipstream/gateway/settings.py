@@ -18,8 +18,13 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def _pairs(value: object) -> object:
-    """`issuer subject, issuer subject`"""
-    return [tuple(pair.split()) for pair in value.split(",") if pair.strip()] if isinstance(value, str) else value
+    """`issuer subject, issuer subject`. An e-mail address is no subject: it may be somebody else's tomorrow."""
+    if not isinstance(value, str):
+        return value
+    pairs = [tuple(pair.split()) for pair in value.split(",") if pair.strip()]
+    if any(len(pair) != 2 or "://" not in pair[0] for pair in pairs):
+        raise ValueError("SITE_ADMINS holds pairs of issuer and subject: https://accounts.google.com 1076, ...")
+    return pairs
 
 
 SiteAdmins = Annotated[frozenset[tuple[str, str]], NoDecode, BeforeValidator(_pairs)]
