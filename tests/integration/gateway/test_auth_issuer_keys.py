@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,31 +141,41 @@ async def test_an_issuer_that_never_answers_is_not_waited_for(bench: Bench) -> N
             await keys.find("key-1")
 
 
-def _redirect() -> web.Response:
-    return web.Response(status=302, headers={"Location": "/elsewhere"})
+def _everything(issuer: Issuer, padding: int = 0) -> bytes:
+    """Discovery document and keys in one, as long as is wished."""
+    told = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys", "keys": issuer.keys, "padding": "a" * padding}
+    return json.dumps(told).encode()
 
 
-WRONG: dict[str, Callable[[], web.Response]] = {
-    "a redirect": _redirect,
-    "an error": lambda: web.Response(status=503),
-    "no JSON": lambda: web.Response(text="<html>", content_type="application/json"),
-    "no object": lambda: web.json_response(["keys"]),
-    "nothing in it": lambda: web.json_response({}),
-    "too much": lambda: web.Response(text='{"a":"' + "a" * LARGEST + '"}'),
-    "much from little": lambda: web.Response(
-        body=gzip.compress(b'{"a":"' + b"a" * (LARGEST * 100)), headers={"Content-Encoding": "gzip"}
-    ),
-    "too deep": lambda: web.Response(text='{"a":' * 20_000),
-    "other bytes": lambda: web.Response(body=b"\xff\xfe\x00"),
+def _zipped(body: bytes) -> web.Response:
+    return web.Response(body=gzip.compress(body), headers={"Content-Encoding": "gzip"})
+
+
+WRONG: dict[str, Callable[[Issuer], web.Response]] = {
+    "a redirect": lambda i: web.Response(status=302, headers={"Location": "/elsewhere"}),
+    "an error": lambda i: web.Response(status=503, body=_everything(i)),
+    "no JSON": lambda i: web.Response(text="<html>", content_type="application/json"),
+    "no object": lambda i: web.json_response(["keys"]),
+    "nothing in it": lambda i: web.json_response({}),
+    "too much": lambda i: web.Response(body=_everything(i, LARGEST)),
+    "much from little": lambda i: _zipped(_everything(i, LARGEST * 50)),
+    "too deep": lambda i: web.Response(text='{"a":' * 20_000),
+    "other bytes": lambda i: web.Response(body=b"\xff\xfe\x00"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 async def test_an_answer_that_is_none_is_an_outage(bench: Bench, name: str) -> None:
-    bench.issuer.answer = WRONG[name]
+    bench.issuer.answer = lambda: WRONG[name](bench.issuer)
     with pytest.raises(Outage):
         await bench.keys.find("key-1")
     assert not bench.issuer.asked["/elsewhere"]
+
+
+@pytest.mark.parametrize("answer", [lambda i: web.Response(body=_everything(i)), lambda i: _zipped(_everything(i))])
+async def test_the_same_in_order_is_taken(bench: Bench, answer: Callable[[Issuer], web.Response]) -> None:
+    bench.issuer.answer = lambda: answer(bench.issuer)
+    assert await bench.keys.find("key-1")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import structlog
 from asyncpg import Connection, Pool
 
+from clipstream.common.db.errors import map_database_errors
 from clipstream.gateway.auth import AccessTokens, hash_token
 from clipstream.gateway.oidc import Identity, invalid_id_token
 from clipstream.gateway.problems import Problem
@@ -50,6 +51,10 @@ class Logins:
     async def settle(self, *, development: bool) -> None:
         """At start: who runs the place is what the settings say, and without development login those whom it let in are
         out."""
+        with map_database_errors():
+            await self._settle(development=development)
+
+    async def _settle(self, *, development: bool) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             for row in await users.set_site_admins(connection, self._site_admins):
                 log.warning("site_admin_changed", **{name: str(value) for name, value in row.items()})
