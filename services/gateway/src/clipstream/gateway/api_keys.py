@@ -1,5 +1,5 @@
 """Personal API keys, for recorders and scripts: what their owner may do, as far as their scopes go. The key itself is
-shown once and stored nowhere."""
+shown once and stored as its hash; only the answer to a request with an Idempotency-Key is kept, encrypted, for a day."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from clipstream.gateway.deadletters import DeadLetters
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
-from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.issuer_keys import IssuerKeys
+from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.logins import Logins
 from clipstream.gateway.oidc import IdTokens
 from clipstream.gateway.progress import Progress

@@ -54,7 +54,7 @@ Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_printable)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-SignedToken = Annotated[str, StringConstraints(min_length=1, max_length=65_536)]  # its reader bounds it further
+SignedToken = Annotated[str, StringConstraints(min_length=1, max_length=32_768)]  # its reader bounds it further
 Subject = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]  # OpenID Connect Core 2: ASCII, 255 at most
 Email = Annotated[str, StringConstraints(pattern=r'^[^\s@<>"]{1,64}@[A-Za-z0-9.-]{1,253}$'), AfterValidator(_printable)]
 PictureUrl = Annotated[

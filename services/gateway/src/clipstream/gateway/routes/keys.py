@@ -80,11 +80,12 @@ async def list_keys(call: Call, query: PageQuery) -> KeyList:
     access=Access.USER,
     status=201,
     scope="login",
+    idempotent=True,
     invalid="Invalid API key data",
     errors={403: "Admin access required", 409: "Too many API keys"},
 )
 async def create_key(call: Call, body: NewKey) -> CreatedKey | Reply:
-    """Make an API key; this answer is the only place where it stands"""
+    """Make an API key; only this answer shows it"""
     key, row = await api_keys.create(
         call.services.pool, call.caller.id, name=body.name, scopes=body.scopes, expires_at=body.expires_at
     )
