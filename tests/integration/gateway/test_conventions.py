@@ -98,8 +98,9 @@ async def test_what_was_kept_is_no_secret_to_the_database(world: World, friends:
 
 
 def test_every_creating_route_takes_a_key() -> None:
+    """All but that which makes API keys: their answer is shown once, and kept nowhere."""
     creating = {route.path for route in ROUTES if route.status == 201 and route.access.value != "public"}
-    assert creating == {route.path for route in ROUTES if route.status == 201 and route.idempotent}
+    assert creating - {"/auth/keys"} == {route.path for route in ROUTES if route.status == 201 and route.idempotent}
 
 
 async def test_new_things_say_where_they_are(world: World, friends: Friends) -> None:

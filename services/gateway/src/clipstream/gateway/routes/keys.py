@@ -80,7 +80,6 @@ async def list_keys(call: Call, query: PageQuery) -> KeyList:
     access=Access.USER,
     status=201,
     scope="login",
-    idempotent=True,
     invalid="Invalid API key data",
     errors={403: "Admin access required", 409: "Too many API keys"},
 )
