@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
+from clipstream.common.contracts.control import StopOrder
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipProgress, Event
 from clipstream.common.errors import ClipstreamError
@@ -37,6 +38,7 @@ class DeadLetter:
 
 EnvelopeHandler: TypeAlias = Callable[[Envelope], Awaitable[None]]
 ProgressHandler: TypeAlias = Callable[[ClipProgress], Awaitable[None]]
+StopHandler: TypeAlias = Callable[[StopOrder], Awaitable[None]]
 StorageHandler: TypeAlias = Callable[[bytes, Mapping[str, str]], Awaitable[None]]
 DeadLetterHandler: TypeAlias = Callable[[DeadLetter], Awaitable[None]]
 
@@ -82,6 +84,14 @@ class Bus(Protocol):
 
     async def consume_progress(self, handler: ProgressHandler) -> None:
         """Hear progress from now on."""
+        ...
+
+    async def stop(self, order: StopOrder) -> None:
+        """Tell every process that works now. Never waits for the broker and never raises because of it."""
+        ...
+
+    async def consume_stops(self, handler: StopHandler) -> None:
+        """Hear from now on what must stop, in every process that listens."""
         ...
 
     async def consume_dead(self, handler: DeadLetterHandler) -> None:
