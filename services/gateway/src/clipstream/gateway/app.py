@@ -23,6 +23,7 @@ from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
 from clipstream.gateway.limits import RateLimits
+from clipstream.gateway.interventions import Interventions
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.routes import (
@@ -44,6 +45,7 @@ from clipstream.gateway.routes import (
     search,
     sharing,
     social,
+    statistics,
     streams,
     system,
     uploads,
@@ -58,7 +60,9 @@ from clipstream.gateway.services import DOCUMENT, Services
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
+from clipstream.gateway.survey import Survey
 from clipstream.gateway.sweeper import Sweeper
+from clipstream.gateway.workers import Workers
 
 MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
 SCHEMA = "gateway"
@@ -67,7 +71,7 @@ log = structlog.get_logger(__name__)
 
 _MODULES = (
     *(system, docs, auth, keys, streams, members, invites, videos, uploads, chunks, notifications, playback, events),
-    *(intelligence, search, social, sharing, files, media, webhooks, operator, duplicates, assets),
+    *(intelligence, search, social, sharing, files, media, webhooks, operator, statistics, duplicates, assets),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.table.routes)
 
@@ -114,6 +118,9 @@ class Gateway:
             search=SearchClient(session, settings.search_url, settings.internal_token),
             answers=Answers(pool, secret),
             limits=RateLimits(limits.parse(settings.rate_limits), settings.trusted_proxies),
+            interventions=Interventions(pool, self.projector, self.relay, bus),
+            survey=Survey(store),
+            workers=Workers(bus),
         )
         self.application = self._application(Cors(settings.web_origins))
 
@@ -139,4 +146,4 @@ class Gateway:
     @property
     def background(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What runs beside the API for as long as the process lives."""
-        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run)
+        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run, self.services.survey.run)

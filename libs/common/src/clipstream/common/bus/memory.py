@@ -161,7 +161,10 @@ class InMemoryBus:
         return self._open
 
     async def served(self, queue: str) -> bool:
-        return self._open and queue in self._queues and bool(self._queues[queue].subscribers)
+        return await self.consumers(queue) > 0
+
+    async def consumers(self, queue: str) -> int:
+        return len(self._queues[queue].subscribers) if self._open and queue in self._queues else 0
 
     async def drain(self, timeout: timedelta) -> None:
         for subscriber in self._subscribers:

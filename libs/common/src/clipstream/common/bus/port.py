@@ -110,6 +110,10 @@ class Bus(Protocol):
         """Whether the broker says that somebody, in whatever process, consumes `queue`."""
         ...
 
+    async def consumers(self, queue: str) -> int:
+        """How many consumers `queue` has, in whatever process, as the broker says; `Outage` where it does not answer."""
+        ...
+
     async def drain(self, timeout: timedelta) -> None:
         """Take no more messages, give back what has not begun, let the rest end; cancel what is left after `timeout`."""
         ...

@@ -259,15 +259,18 @@ class RabbitBus:
             log.warning("consumer_count_untrusted", queue=queue)
 
     async def served(self, queue: str) -> bool:
-        """Whether the broker says so; a queue that does not exist has none."""
+        return await self.consumers(queue) > 0
 
-        async def count(channel: AbstractChannel) -> bool:
+    async def consumers(self, queue: str) -> int:
+        """What the broker says; a queue that does not exist has none."""
+
+        async def count(channel: AbstractChannel) -> int:
             try:
                 declared = await channel.declare_queue(queue, passive=True)
             except ChannelNotFoundEntity:
-                return False
+                return 0
             await channel.close()
-            return bool(declared.declaration_result.consumer_count)
+            return declared.declaration_result.consumer_count or 0
 
         return await self._ask(count)
 

@@ -31,7 +31,8 @@ _SAVE = """
 UPDATE videos
 SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_s = $6, rejection = $7, uploaded_at = $8,
     playable_at = $9, ready_at = $10, media = $11::text::jsonb, playback = $12::text::jsonb, transcript = $13::text::jsonb,
-    embedding = $14::text::jsonb, duplicate = $15::text::jsonb, cancelled = $16, dismissed_at = $17, changed_at = now(), revision = revision + 1
+    embedding = $14::text::jsonb, duplicate = $15::text::jsonb, cancelled = $16, dismissed_at = $17,
+    changed_at = now(), revision = revision + 1
 WHERE id = $1
 RETURNING revision
 """
