@@ -103,6 +103,8 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("POST", "/admin/processing/skip"): Rule(operator(404), {"video_id": NOT_THERE, "stage": "stt"}),
     ("GET", "/admin/duplicates"): Rule(operator(200)),
     ("POST", "/admin/duplicates/{id}/dismiss"): Rule(operator(409), path="/admin/duplicates/{video_id}/dismiss"),
+    ("POST", "/assets/scan"): Rule(operator(200), {}),
+    ("POST", "/graphql"): Rule(operator(200), {"query": "mutation { scanMediaFolder { found } }"}),
     # --- intelligence and files
     # --- conventions
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipUnique
 from clipstream.common.contracts.ids import VideoId
 from fixtures.inbox import Inbox
@@ -32,7 +33,7 @@ async def test_an_empty_queue_says_so(world: World, friends: Friends) -> None:
 
 async def test_the_queue_counts_what_waits_runs_and_failed(world: World, friends: Friends) -> None:
     video_id = await _at_transcode(world, friends)
-    await world.bus.consume("stt", [ClipUnique], Inbox())
+    await world.bus.consume("stt", [ClipUnique], Inbox[Envelope]())
     set_running = "UPDATE stages SET state = 'running', started_at = now() WHERE stage = 'transcode'"
     await world.pool.execute(set_running)
     told = (await world.story(await world.uploaded(friends.uploader, friends.stream_id), friends.stream_id)).finish(
@@ -71,9 +72,9 @@ async def test_every_job_is_on_exactly_one_page(world: World, friends: Friends) 
 
 async def test_more_workers_are_done_sooner(world: World, friends: Friends) -> None:
     await _at_transcode(world, friends)
-    await world.bus.consume("stt", [ClipUnique], Inbox())
-    await world.bus.consume("transcode", [ClipUnique], Inbox())
-    await world.bus.consume("transcode", [ClipUnique], Inbox())
+    await world.bus.consume("stt", [ClipUnique], Inbox[Envelope]())
+    await world.bus.consume("transcode", [ClipUnique], Inbox[Envelope]())
+    await world.bus.consume("transcode", [ClipUnique], Inbox[Envelope]())
     answer = (await friends.site_admin.get("/processing/queue")).json
     assert _of(answer, "transcode")["estimated_wait_s"] * 2 == _of(answer, "stt")["estimated_wait_s"]
 

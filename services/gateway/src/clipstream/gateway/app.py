@@ -34,6 +34,7 @@ from clipstream.gateway.routes import (
     duplicates,
     events,
     files,
+    graphql,
     intelligence,
     invites,
     keys,
@@ -71,7 +72,7 @@ log = structlog.get_logger(__name__)
 
 _MODULES = (
     *(system, docs, auth, keys, streams, members, invites, videos, uploads, chunks, notifications, playback, events),
-    *(intelligence, search, social, sharing, files, media, webhooks, operator, statistics, duplicates, assets),
+    *(intelligence, search, social, sharing, files, media, webhooks, operator, statistics, duplicates, assets, graphql),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.table.routes)
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
+from clipstream.common.store.names import key_fault
+
 
 def _printable(text: str) -> str:
     """One line without control characters: no NUL for PostgreSQL, no line breaks for headers and logs, no bidi tricks."""
@@ -33,6 +35,12 @@ def _plausible(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
+def _prefix(text: str) -> str:
+    if reason := key_fault(text.removesuffix("/")):
+        raise ValueError(f"the prefix {reason}")
+    return text
+
+
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
 ]
@@ -42,6 +50,9 @@ Name = Annotated[
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_readable)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_printable)]
+StorePrefix = Annotated[
+    str, StringConstraints(min_length=1, max_length=512), AfterValidator(_printable), AfterValidator(_prefix)
+]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MediaType = Annotated[

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from clipstream.common.contracts import events
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import Event, Stage
+from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
 
 Status = Literal["uploading", "processing", "ready", "duplicate", "failed", "rejected"]
@@ -297,7 +297,3 @@ def _last(*times: datetime | None) -> datetime | None:
     """The last of all, or None while one is missing."""
     known = [time for time in times if time is not None]
     return max(known) if len(known) == len(times) else None
-
-
-def ready_event(clip: Clip) -> Event:
-    return events.ClipReady(video_id=clip.id, stream_id=clip.stream_id)

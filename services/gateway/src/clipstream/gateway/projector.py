@@ -14,12 +14,12 @@ from asyncpg import Connection, Pool
 
 from clipstream.common.bus.port import Bus
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import EVENTS, ClipProgress
+from clipstream.common.contracts.events import EVENTS, ClipProgress, ClipReady
 from clipstream.common.contracts.ids import EventId, derived_event_id
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
 from clipstream.gateway.feed import Feed
-from clipstream.gateway.projection import Clip, fold, ready_event
+from clipstream.gateway.projection import Clip, fold
 from clipstream.gateway.repository import clips, tombstones
 
 QUEUE = "gateway.projector"
@@ -77,7 +77,7 @@ class Projector:
 
 def _ready(clip: Clip, cause: Envelope | None) -> Envelope:
     """The same id whichever event completed the join."""
-    event = ready_event(clip)
+    event = ClipReady(video_id=clip.id, stream_id=clip.stream_id)
     event_id = derived_event_id(EventId(clip.id), "gateway", event.type)
     made = Envelope.first(event, event_id=event_id, source="gateway")
     if cause is None:

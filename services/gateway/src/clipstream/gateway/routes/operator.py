@@ -166,7 +166,7 @@ async def _stages(call: Call, loads: queue.Loads) -> list[StageLoad]:
 
 
 @table.route("POST", "/admin/processing/retry", access=Access.SITE_ADMIN, scope="admin", errors=_REFUSALS)
-async def retry(call: Call, body: RetryOrder) -> Retried:
+async def retry_processing(call: Call, body: RetryOrder) -> Retried:
     """Have failed work tried again: of one video, of one stage, or all of it. What runs already is left alone"""
     interventions, more = call.services.interventions, False
     if body.video_id is None:
@@ -179,7 +179,7 @@ async def retry(call: Call, body: RetryOrder) -> Retried:
 
 
 @table.route("POST", "/admin/processing/cancel", access=Access.SITE_ADMIN, scope="admin", errors=_REFUSALS)
-async def cancel(call: Call, body: CancelOrder) -> Processing:
+async def cancel_processing(call: Call, body: CancelOrder) -> Processing:
     """End a video's processing as failed, or one stage of it, and stop the workers that are at it"""
     if body.stage is None:
         await possible(call.services.interventions.cancel(body.video_id))
@@ -189,7 +189,7 @@ async def cancel(call: Call, body: CancelOrder) -> Processing:
 
 
 @table.route("POST", "/admin/processing/skip", access=Access.SITE_ADMIN, scope="admin", errors=_REFUSALS)
-async def skip(call: Call, body: SkipOrder) -> Processing:
+async def skip_stage(call: Call, body: SkipOrder) -> Processing:
     """Have a video do without its speech or its pictures being searched"""
     await possible(call.services.interventions.skip(body.video_id, body.stage))
     return await processing(call, body.video_id)
