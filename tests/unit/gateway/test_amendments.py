@@ -253,6 +253,16 @@ def test_a_cancelled_clip_has_nothing_left_to_do_and_all_of_it_comes_back() -> N
     assert (clip.status, clip.processing_index) == ("processing", 3)
 
 
+def test_a_rejection_that_comes_after_the_cancellation_is_final() -> None:
+    story = Story(VIDEO, STREAM)
+    clip = play(story.told)
+    amendments.cancel(clip)
+    fold(clip, story.reject())
+    assert (clip.status, amendments.retryable(clip)) == ("failed", ())
+    amendments.resume(clip)
+    assert clip.status == "rejected"
+
+
 def test_a_skipped_part_is_not_waited_for() -> None:
     story = Story(VIDEO, STREAM)
     story.dedupe()
