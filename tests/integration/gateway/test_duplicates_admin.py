@@ -22,11 +22,10 @@ async def _copy(world: World, friends: Friends, original: VideoId) -> tuple[Vide
 async def test_flagged_duplicates_are_listed_with_what_they_copy(world: World, friends: Friends) -> None:
     original = await world.ready(friends.uploader, friends.stream_id)
     copies = [(await _copy(world, friends, original))[0] for _ in range(3)]
-    shown, cursor = [], ""
-    while cursor is not None:
-        page = (await friends.site_admin.get(f"/admin/duplicates?limit=2&cursor={cursor}")).json
-        shown += page["duplicates"]
-        cursor = page["next_cursor"]
+    first_page = (await friends.site_admin.get("/admin/duplicates?limit=2")).json
+    last_page = (await friends.site_admin.get(f"/admin/duplicates?limit=2&cursor={first_page['next_cursor']}")).json
+    assert last_page["next_cursor"] is None
+    shown = first_page["duplicates"] + last_page["duplicates"]
     assert [item["video"]["id"] for item in shown] == [str(copy) for copy in reversed(copies)]
     first = shown[0]
     assert (first["kind"], first["similarity"], first["video"]["title"]) == ("remuxed", 1.0, "A copy")

@@ -296,6 +296,4 @@ def test_a_dismissed_duplicate_goes_on_as_if_it_had_been_unique() -> None:
 
 
 def test_a_duplicate_whose_beginning_is_not_known_yet_cannot_be_dismissed() -> None:
-    story = Story(VIDEO, STREAM)
-    story.ingest()
-    assert amendments.dismiss(play([story.copy_of(ORIGINAL)]), LATER) is None
+    assert amendments.dismiss(play([Story(VIDEO, STREAM).copy_of(ORIGINAL)]), LATER) is None

@@ -19,8 +19,8 @@ OPTIONAL: tuple[Stage, ...] = ("stt", "embed", "search_text", "search_vectors")
 
 
 def retryable(clip: Clip) -> tuple[Stage, ...]:
-    """Stages that failed, and of a cancelled clip those that were still to do; only such as have something to work on. A file that was
-    rejected is never looked at again."""
+    """Stages that failed, and of a cancelled clip those that were still to do; only such as have something to work on. A
+    file that was rejected is never looked at again."""
     if clip.rejection is not None:
         return ()
     return tuple(

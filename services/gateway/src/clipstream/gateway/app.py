@@ -22,8 +22,8 @@ from clipstream.gateway.deadletters import DeadLetters
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
-from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.interventions import Interventions
+from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.routes import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,14 +143,15 @@ class _Sizes:
         return self.known[name]
 
 
-async def _scan(_: object, info: GraphQLResolveInfo, **given: Any) -> dict[str, Any]:
+async def _scan(_: object, info: GraphQLResolveInfo[Asking], **given: Any) -> dict[str, Any]:
     """One page. Refusals are those of the REST route, with their status beside them."""
-    asking: Asking = info.context
+    asking = info.context
     if asking.scanned:
         raise GraphQLError("One scan is made at a time: send another request.")
     asking.scanned = True
     try:
-        order = ScanOrder(stream_id=given.get("streamId"), prefix=given.get("prefix"), cursor=given.get("cursor"))
+        names = {"stream_id": "streamId", "prefix": "prefix", "cursor": "cursor"}
+        order = ScanOrder.model_validate_json(json.dumps({name: given.get(said) for name, said in names.items()}))
         done = await scan(asking.call, order)
     except ValidationError as error:
         raise _refusal(Problem(400, "Invalid request", describe(error))) from error

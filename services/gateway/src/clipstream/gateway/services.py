@@ -17,8 +17,8 @@ from clipstream.gateway.auth import AccessTokens, Logins
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
-from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.interventions import Interventions
+from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
