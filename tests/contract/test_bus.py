@@ -178,3 +178,11 @@ async def test_consuming_what_is_not_bound_is_refused(each_bus: Bus) -> None:
 async def test_consumers_are_ok_once_subscribed(each_bus: Bus) -> None:
     await each_bus.consume("ingest", [UploadCompleted], Inbox[Envelope]())
     assert await each_bus.consumers_ok()
+
+
+async def test_the_consumers_of_a_queue_are_counted(each_bus: Bus) -> None:
+    assert await each_bus.consumers("ingest") == 0
+    await each_bus.consume("ingest", [UploadCompleted], Inbox[Envelope]())
+    assert await each_bus.consumers("ingest") == 1
+    assert await each_bus.served("ingest")
+    assert await each_bus.consumers("nowhere") == 0

@@ -97,7 +97,7 @@ class Story:
     def fail(self, stage: Stage, parent: Envelope, *, by: str = "runner", error: str | None = None) -> Envelope:
         event = events.ClipFailed(**self._about, stage=stage, error=error or f"{stage} broke", attempts=5)
         envelope = Envelope.first(event, event_id=EventId(uuid5(NAMESPACE, f"{parent.id}{stage}{by}")), source=stage)
-        return self._tell(envelope)
+        return self._tell(envelope.model_copy(update={"causationid": parent.id}))
 
     def finish(self, *, without: Sequence[Stage] = ()) -> Story:
         """Everything to the end; stages in `without` fail instead."""

@@ -14,6 +14,7 @@ from typing import Any
 # fmt: off
 EVERYBODY = ("nobody", "outsider", "revoked", "viewer", "creator", "uploader", "admin", "owner", "site_admin", "key")
 # fmt: on
+NOT_THERE = "00000000-0000-4000-8000-000000000000"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,16 @@ MATRIX: dict[tuple[str, str], Rule] = {
     # --- social and shares
     # --- webhooks out
     # --- operator, duplicates, assets
+    ("GET", "/processing/queue"): Rule(operator(200)),
+    ("GET", "/processing/stats"): Rule(operator(200)),
+    ("GET", "/system/storage"): Rule(operator(200)),
+    ("POST", "/admin/processing/retry"): Rule(operator(200), {"all": True}),
+    ("POST", "/admin/processing/cancel"): Rule(operator(404), {"video_id": NOT_THERE}),
+    ("POST", "/admin/processing/skip"): Rule(operator(404), {"video_id": NOT_THERE, "stage": "stt"}),
+    ("GET", "/admin/duplicates"): Rule(operator(200)),
+    ("POST", "/admin/duplicates/{id}/dismiss"): Rule(operator(409), path="/admin/duplicates/{video_id}/dismiss"),
+    ("POST", "/assets/scan"): Rule(operator(200), {}),
+    ("POST", "/graphql"): Rule(operator(200), {"query": "mutation { scanMediaFolder { found } }"}),
     # --- intelligence and files
     # --- conventions
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from clipstream.common.contracts import keys
+from clipstream.common.contracts.control import StopOrder
 from clipstream.common.contracts.events import (
     ClipDeleted,
     ClipFailed,
@@ -16,6 +18,7 @@ from clipstream.common.contracts.events import (
     Event,
     UploadCompleted,
 )
+from clipstream.common.contracts.ids import EventId
 from clipstream.common.errors import Cancelled, Outage, Permanent, Transient
 from clipstream.common.stage.context import StageContext
 from fixtures import clips
@@ -191,3 +194,43 @@ async def test_an_unreadable_manifest_fails_in_words(service: Service) -> None:
     failed = (await service.next()).data
     assert isinstance(failed, ClipFailed)
     assert key in failed.error
+
+
+async def test_work_that_an_operator_ended_stops_and_says_nothing(service: Service) -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def work(_: UploadCompleted, __: StageContext) -> Sequence[Event]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return []
+
+    await service.run(work)
+    upload = clips.envelope()
+    await service.bus.publish(upload)
+    async with asyncio.timeout(5):
+        await begun.wait()
+    others = StopOrder(video_id=clips.envelope().data.video_id, chains=(upload.correlationid,))
+    await service.bus.stop(others)
+    await service.bus.stop(StopOrder(video_id=upload.data.video_id, stage="stt", chains=(upload.correlationid,)))
+    assert not stopped.is_set()
+    await service.bus.stop(StopOrder(video_id=upload.data.video_id, chains=(upload.correlationid,)))
+    async with asyncio.timeout(5):
+        await stopped.wait()
+    assert await service.quiet()
+    assert service.bus.waiting("ingest") == 0
+    with pytest.raises(Exception, match="manifest"):
+        await recorded(service, upload)
+
+
+async def test_an_order_to_stop_does_not_hold_for_work_that_was_begun_anew(service: Service) -> None:
+    upload = clips.envelope()
+    await service.bus.stop(StopOrder(video_id=upload.data.video_id, stage="ingest", chains=(upload.correlationid,)))
+    await service.run(fine)
+    await service.bus.publish(upload)
+    anew = EventId(uuid4())
+    await service.bus.publish(upload.model_copy(update={"id": anew, "correlationid": anew}))
+    assert (await service.next()).causationid == anew
+    assert await service.quiet()

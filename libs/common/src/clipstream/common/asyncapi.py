@@ -33,7 +33,7 @@ Document: TypeAlias = dict[str, Any]
 
 _STAGE = (ClipFailed, ClipProgress)  # what every stage may answer, by the runner
 EMITTERS: Mapping[str, tuple[type[Event], ...]] = {
-    "gateway": (UploadCompleted, ClipReady, ClipFailed, ClipDeleted),
+    "gateway": (UploadCompleted, ClipUnique, ClipReady, ClipFailed, ClipDeleted),
     "ingest": (ClipIngested, ClipRejected, *_STAGE),
     "dedupe": (ClipUnique, ClipDuplicate, *_STAGE),
     "transcode": (ClipTranscoded, *_STAGE),

@@ -22,6 +22,7 @@ from clipstream.gateway.deadletters import DeadLetters
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
+from clipstream.gateway.interventions import Interventions
 from clipstream.gateway.issuer_keys import IssuerKeys
 from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.logins import Logins
@@ -37,6 +38,7 @@ from clipstream.gateway.routes import (
     duplicates,
     events,
     files,
+    graphql,
     intelligence,
     invites,
     keys,
@@ -48,6 +50,7 @@ from clipstream.gateway.routes import (
     search,
     sharing,
     social,
+    statistics,
     streams,
     system,
     uploads,
@@ -62,7 +65,9 @@ from clipstream.gateway.services import DOCUMENT, Services
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
+from clipstream.gateway.survey import Survey
 from clipstream.gateway.sweeper import Sweeper
+from clipstream.gateway.workers import Workers
 
 MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
 SCHEMA = "gateway"
@@ -71,7 +76,7 @@ log = structlog.get_logger(__name__)
 
 _MODULES = (
     *(system, docs, auth, keys, streams, members, invites, videos, uploads, chunks, notifications, playback, events),
-    *(intelligence, search, social, sharing, files, media, webhooks, operator, duplicates, assets),
+    *(intelligence, search, social, sharing, files, media, webhooks, operator, statistics, duplicates, assets, graphql),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.table.routes)
 
@@ -120,6 +125,9 @@ class Gateway:
             search=SearchClient(session, settings.search_url, settings.internal_token),
             answers=Answers(pool, secret),
             limits=RateLimits(limits.parse(settings.rate_limits), settings.trusted_proxies),
+            interventions=Interventions(pool, self.projector, self.relay, bus),
+            survey=Survey(store),
+            workers=Workers(bus),
         )
         self.application = self._application(Cors(settings.web_origins))
 
@@ -145,7 +153,7 @@ class Gateway:
     @property
     def background(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What runs beside the API for as long as the process lives."""
-        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run)
+        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run, self.services.survey.run)
 
 
 def _id_tokens(settings: Settings, session: aiohttp.ClientSession) -> IdTokens | None:

@@ -10,6 +10,7 @@ from asyncpg import Pool
 
 from clipstream.common.contracts.events import Stage
 from clipstream.gateway.repository import stages
+from clipstream.gateway.repository.queue import Load
 from clipstream.gateway.repository.stages import Pace
 
 FRESH_S = 30.0
@@ -56,6 +57,12 @@ def clip_left_s(rows: Mapping[Stage, Row], paces: Mapping[Stage, Pace], duration
         return stage_left_s(rows[stage], paces.get(stage, UNKNOWN), duration_s)
 
     return left("ingest") + left("dedupe") + max(sum(left(stage) for stage in chain) for chain in CHAINS)
+
+
+def queue_left_s(load: Load, pace: Pace, workers: int | None) -> float:
+    """Seconds until one stage has done all that it has before it; at least one worker is reckoned with."""
+    work = pace.per_second * load.known_s + pace.seconds * load.unknown
+    return work / max(workers or 1, 1)
 
 
 def in_words(seconds: float) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
+from clipstream.common.store.names import key_fault
+
 LONGEST_NAME = 100
 
 
@@ -44,6 +46,12 @@ def _plausible(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
+def _prefix(text: str) -> str:
+    if reason := key_fault(text.removesuffix("/")):
+        raise ValueError(f"the prefix {reason}")
+    return text
+
+
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
 ]
@@ -53,6 +61,9 @@ Name = Annotated[
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_readable)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_printable)]
+StorePrefix = Annotated[
+    str, StringConstraints(min_length=1, max_length=512), AfterValidator(_printable), AfterValidator(_prefix)
+]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 SignedToken = Annotated[str, StringConstraints(min_length=1, max_length=32_768)]  # its reader bounds it further
 Subject = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,255}$")]  # OpenID Connect Core 2: ASCII, 255 at most

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from clipstream.common.contracts import events
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import Event, Stage
+from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
 
 Status = Literal["uploading", "processing", "ready", "duplicate", "failed", "rejected"]
@@ -33,7 +33,11 @@ AFTER: Mapping[Stage, tuple[Stage, ...]] = {
 
 @dataclass
 class StageRow:
-    """One stage of one clip. `done_at` and `failed_at` are facts; the state is derived, or comes from progress."""
+    """One stage of one clip. The times are facts; the state is derived, or comes from progress.
+
+    `failed_at` and `error` speak of the newest try that an operator asked for (`retries` counts those); `waived_at` is
+    since when the clip does not wait for this stage: it failed once, or was skipped. That is never taken back.
+    """
 
     state: StageStatus = "queued"
     attempts: int = 0
@@ -41,10 +45,17 @@ class StageRow:
     trigger: Mapping[str, Any] | None = None
     done_at: datetime | None = None
     failed_at: datetime | None = None
+    skipped_at: datetime | None = None
+    waived_at: datetime | None = None
+    retries: int = 0
 
     @property
     def settled_at(self) -> datetime | None:
-        return _first(self.done_at, self.failed_at)
+        return first(self.done_at, self.waived_at)
+
+    @property
+    def given_up(self) -> bool:
+        return self.done_at is None and (self.failed_at is not None or self.skipped_at is not None)
 
 
 @dataclass
@@ -60,6 +71,8 @@ class Clip:
     embedding: Mapping[str, Any] | None = None
     duplicate: Mapping[str, Any] | None = None
     rejection: str | None = None
+    cancelled: str | None = None
+    dismissed_at: datetime | None = None
     uploaded_at: datetime | None = None
 
     status: Status = "uploading"
@@ -78,7 +91,7 @@ def fold(clip: Clip, envelope: Envelope) -> bool:
         return False
     was_ready = clip.status == "ready"
     record(clip, envelope, envelope.data)
-    _derive(clip)
+    derive(clip)
     return clip.status == "ready" and not was_ready
 
 
@@ -86,7 +99,7 @@ def fold(clip: Clip, envelope: Envelope) -> bool:
 
 
 def _uploaded(clip: Clip, envelope: Envelope, event: events.UploadCompleted) -> None:
-    clip.uploaded_at = _first(clip.uploaded_at, envelope.time)
+    clip.uploaded_at = first(clip.uploaded_at, envelope.time)
     _trigger(clip, envelope, "ingest")
 
 
@@ -98,7 +111,7 @@ def _ingested(clip: Clip, envelope: Envelope, event: events.ClipIngested) -> Non
 
 def _rejected(clip: Clip, envelope: Envelope, event: events.ClipRejected) -> None:
     clip.rejection = min(clip.rejection or event.reason, event.reason)
-    _failed(clip, envelope, "ingest", event.reason, 1)
+    _failed(clip, envelope, "ingest", event.reason, 1, final=True)
 
 
 def _unique(clip: Clip, envelope: Envelope, event: events.ClipUnique) -> None:
@@ -153,34 +166,45 @@ _RECORDERS: Mapping[str, Callable[[Clip, Envelope, Any], None]] = {
 
 def _done(clip: Clip, envelope: Envelope, stage: Stage) -> None:
     row = clip.stages[stage]
-    row.done_at = _first(row.done_at, envelope.time)
+    row.done_at = first(row.done_at, envelope.time)
     row.attempts = max(row.attempts, 1)
 
 
-def _failed(clip: Clip, envelope: Envelope, stage: Stage, error: str, attempts: int) -> None:
-    """The earliest failure is the one shown; equal times are told apart by their words, so that order cannot matter."""
+def _failed(clip: Clip, envelope: Envelope, stage: Stage, error: str, attempts: int, *, final: bool = False) -> None:
+    """The earliest failure is the one shown; equal times are told apart by their words, so that order cannot matter. One
+    of a try before the newest, which an operator has taken back, only says that the clip does not wait."""
     row = clip.stages[stage]
+    row.waived_at = first(row.waived_at, envelope.time)
+    if row.retries and not final and str(envelope.causationid) != (row.trigger or {}).get("id"):
+        return
     row.attempts = max(row.attempts, attempts)
     known = (row.failed_at, row.error or "") if row.failed_at is not None else None
     row.failed_at, row.error = min(known, (envelope.time, error)) if known is not None else (envelope.time, error)
 
 
 def _trigger(clip: Clip, envelope: Envelope, stage: Stage) -> None:
+    """The newest event that asks for the stage. One that an operator sent stays."""
     row = clip.stages[stage]
-    if row.trigger is None:
+    if row.retries == 0 and (row.trigger is None or _age(row.trigger) < (envelope.time, str(envelope.id))):
         row.trigger = envelope.model_dump(mode="json")
+
+
+def _age(trigger: Mapping[str, Any]) -> tuple[datetime, str]:
+    return datetime.fromisoformat(trigger["time"]), trigger["id"]
 
 
 # --- what follows from them -------------------------------------------------------------------------------------------
 
 
-def _derive(clip: Clip) -> None:
+def derive(clip: Clip) -> None:
+    """Everything shown, from the facts."""
     stages = clip.stages
     clip.playable_at = stages["transcode"].done_at
     clip.duration_s = (clip.playback or {}).get("duration_s") or (clip.media or {}).get("duration_s")
     joined = joined_at(stages)
-    clip.ready_at = _first(clip.ready_at, joined)
-    clip.failed_stage = next((s for s in ESSENTIAL if stages[s].failed_at and not stages[s].done_at), None)
+    clip.ready_at = first(clip.ready_at, joined)
+    failed = (s for s in ESSENTIAL if stages[s].failed_at and not stages[s].done_at)
+    clip.failed_stage = None if clip.cancelled is not None else next(failed, None)
     clip.status = _status(clip, joined is not None)
     clip.error = _error(clip)
     clip.processing_index = _processing_index(clip)
@@ -192,19 +216,21 @@ def _derive(clip: Clip) -> None:
 
 
 def joined_at(stages: Mapping[Stage, StageRow]) -> datetime | None:
-    """When everything that could be made was made. A part that failed is not waited for."""
+    """When everything that could be made was made. A part that failed or was skipped is not waited for."""
     parts = (
         stages["transcode"].done_at,
-        _first(stages["stt"].failed_at, _last(stages["stt"].done_at, stages["search_text"].settled_at)),
-        _first(stages["embed"].failed_at, _last(stages["embed"].done_at, stages["search_vectors"].settled_at)),
+        first(stages["stt"].waived_at, _last(stages["stt"].done_at, stages["search_text"].settled_at)),
+        first(stages["embed"].waived_at, _last(stages["embed"].done_at, stages["search_vectors"].settled_at)),
     )
     return _last(*parts)
 
 
 def _status(clip: Clip, joined: bool) -> Status:
+    if clip.cancelled is not None:
+        return "failed"
     if clip.rejection is not None:
         return "rejected"
-    if clip.duplicate is not None:
+    if clip.duplicate is not None and clip.dismissed_at is None:
         return "duplicate"
     if joined:
         return "ready"
@@ -215,6 +241,8 @@ def _status(clip: Clip, joined: bool) -> Status:
 
 
 def _error(clip: Clip) -> str | None:
+    if clip.cancelled is not None:
+        return clip.cancelled
     if clip.status == "rejected":
         return clip.rejection
     if clip.status == "failed" and clip.failed_stage is not None:
@@ -236,13 +264,14 @@ def _processing_index(clip: Clip) -> int:
 
 
 def _ended(clip: Clip) -> set[Stage]:
-    """Stages that will never run, because what they work on will never be made."""
-    ended: set[Stage] = set(AFTER["ingest"]) if clip.rejection is not None else set()
-    if clip.duplicate is not None:
+    """Stages that will never run, because what they work on will never be made or nobody wants it."""
+    if clip.cancelled is not None:
+        return set(STAGES)
+    ended: set[Stage] = {"ingest", *AFTER["ingest"]} if clip.rejection is not None else set()
+    if clip.duplicate is not None and clip.dismissed_at is None:
         ended.update(AFTER["dedupe"])
     for stage, later in AFTER.items():
-        row = clip.stages[stage]
-        if row.failed_at is not None and row.done_at is None:
+        if clip.stages[stage].given_up:
             ended.update(later)
     return ended
 
@@ -250,6 +279,8 @@ def _ended(clip: Clip) -> set[Stage]:
 def _stage_state(row: StageRow, ended: bool) -> StageStatus:
     if row.done_at is not None:
         return "done"
+    if row.skipped_at is not None:
+        return "skipped"
     if row.failed_at is not None:
         return "failed"
     if ended:
@@ -257,7 +288,8 @@ def _stage_state(row: StageRow, ended: bool) -> StageStatus:
     return "running" if row.state == "running" else "queued"
 
 
-def _first(*times: datetime | None) -> datetime | None:
+def first(*times: datetime | None) -> datetime | None:
+    """The earliest that is known."""
     return min((time for time in times if time is not None), default=None)
 
 
@@ -265,7 +297,3 @@ def _last(*times: datetime | None) -> datetime | None:
     """The last of all, or None while one is missing."""
     known = [time for time in times if time is not None]
     return max(known) if len(known) == len(times) else None
-
-
-def ready_event(clip: Clip) -> Event:
-    return events.ClipReady(video_id=clip.id, stream_id=clip.stream_id)

@@ -14,12 +14,12 @@ from asyncpg import Connection, Pool
 
 from clipstream.common.bus.port import Bus
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import EVENTS, ClipProgress
+from clipstream.common.contracts.events import EVENTS, ClipProgress, ClipReady
 from clipstream.common.contracts.ids import EventId, derived_event_id
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
 from clipstream.gateway.feed import Feed
-from clipstream.gateway.projection import Clip, fold, ready_event
+from clipstream.gateway.projection import Clip, fold
 from clipstream.gateway.repository import clips, tombstones
 
 QUEUE = "gateway.projector"
@@ -51,27 +51,36 @@ class Projector:
 
     async def take(self, connection: Connection, envelope: Envelope) -> Clip | None:
         """Fold one event in, once, inside the caller's transaction. None where it changed nothing."""
-        if not await inbox.first_time(connection, CONSUMER, envelope.id):
-            return None
         video_id: UUID = envelope.data.video_id
         clip = await clips.lock(connection, video_id)
-        if clip is None:
+        if clip is None:  # not remembered: where the scan registers the video later, its events are told again
             await tombstones.disturb(connection, video_id)
             log.info("event_ignored", type=envelope.type, video_id=str(video_id), event_id=str(envelope.id))
             return None
-        if fold(clip, envelope):
-            await outbox.add(connection, _ready(clip, envelope))
-        await clips.save(connection, clip, queued_after=self._queued_after)
+        if not await inbox.first_time(connection, CONSUMER, envelope.id):
+            return None
+        await self.keep(connection, clip, made_ready=fold(clip, envelope), cause=envelope)
         return clip
+
+    async def keep(
+        self, connection: Connection, clip: Clip, *, made_ready: bool, cause: Envelope | None = None
+    ) -> None:
+        """Write a changed clip back, and what follows from the change."""
+        if made_ready:
+            await outbox.add(connection, _ready(clip, cause))
+        await clips.save(connection, clip, queued_after=self._queued_after)
 
     def tell(self, video_id: UUID, stream_id: UUID) -> None:
         """Wake whoever watches this clip; called after the commit."""
         self._feed.changed(video_id, stream_id)
 
 
-def _ready(clip: Clip, cause: Envelope) -> Envelope:
+def _ready(clip: Clip, cause: Envelope | None) -> Envelope:
     """The same id whichever event completed the join."""
-    event = ready_event(clip)
+    event = ClipReady(video_id=clip.id, stream_id=clip.stream_id)
     event_id = derived_event_id(EventId(clip.id), "gateway", event.type)
-    made = Envelope.first(event, event_id=event_id, source="gateway", traceparent=cause.traceparent)
-    return made.model_copy(update={"correlationid": cause.correlationid, "causationid": cause.id})
+    made = Envelope.first(event, event_id=event_id, source="gateway")
+    if cause is None:
+        return made
+    links = {"correlationid": cause.correlationid, "causationid": cause.id, "traceparent": cause.traceparent}
+    return made.model_copy(update=links)

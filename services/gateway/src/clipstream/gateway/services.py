@@ -17,6 +17,7 @@ from clipstream.gateway.auth import AccessTokens
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
+from clipstream.gateway.interventions import Interventions
 from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.logins import Logins
 from clipstream.gateway.oidc import IdTokens
@@ -25,6 +26,8 @@ from clipstream.gateway.refresh_cookie import RefreshCookie
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
+from clipstream.gateway.survey import Survey
+from clipstream.gateway.workers import Workers
 
 
 @dataclass
@@ -48,6 +51,9 @@ class Services:
     search: SearchClient
     limits: RateLimits
     answers: Answers
+    interventions: Interventions
+    survey: Survey
+    workers: Workers
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 

@@ -16,12 +16,14 @@ from clipstream.common.bus.port import (
     DeadLetterHandler,
     EnvelopeHandler,
     ProgressHandler,
+    StopHandler,
     StorageHandler,
     Unroutable,
 )
 from clipstream.common.bus.retry import RetryPolicy
 from clipstream.common.bus.topology import DEAD_QUEUE, STORAGE_QUEUE, Topology
 from clipstream.common.bus.worker import Worker
+from clipstream.common.contracts.control import StopOrder
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipProgress, Event
 
@@ -95,6 +97,7 @@ class InMemoryBus:
         self._subscribers: list[_Subscriber] = []
         self._listeners: list[tuple[set[str], EnvelopeHandler]] = []
         self._progress_handlers: list[ProgressHandler] = []
+        self._stop_handlers: list[StopHandler] = []
         self._timers: set[asyncio.TimerHandle] = set()
         self._open = True
 
@@ -123,6 +126,10 @@ class InMemoryBus:
         for handler in self._progress_handlers:
             await handler(event)
 
+    async def stop(self, order: StopOrder) -> None:
+        for handler in self._stop_handlers:
+            await handler(order)
+
     async def consume(
         self,
         queue: str,
@@ -141,6 +148,9 @@ class InMemoryBus:
     async def consume_progress(self, handler: ProgressHandler) -> None:
         self._progress_handlers.append(handler)
 
+    async def consume_stops(self, handler: StopHandler) -> None:
+        self._stop_handlers.append(handler)
+
     async def consume_dead(self, handler: DeadLetterHandler) -> None:
         self._work(DEAD_QUEUE, dead_letters(handler, patience_s=(0.01,)), _LIGHT_SLOTS, None)
 
@@ -151,7 +161,10 @@ class InMemoryBus:
         return self._open
 
     async def served(self, queue: str) -> bool:
-        return self._open and queue in self._queues and bool(self._queues[queue].subscribers)
+        return await self.consumers(queue) > 0
+
+    async def consumers(self, queue: str) -> int:
+        return len(self._queues[queue].subscribers) if self._open and queue in self._queues else 0
 
     async def drain(self, timeout: timedelta) -> None:
         for subscriber in self._subscribers:

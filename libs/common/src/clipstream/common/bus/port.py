@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
+from clipstream.common.contracts.control import StopOrder
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipProgress, Event
 from clipstream.common.errors import ClipstreamError
@@ -37,6 +38,7 @@ class DeadLetter:
 
 EnvelopeHandler: TypeAlias = Callable[[Envelope], Awaitable[None]]
 ProgressHandler: TypeAlias = Callable[[ClipProgress], Awaitable[None]]
+StopHandler: TypeAlias = Callable[[StopOrder], Awaitable[None]]
 StorageHandler: TypeAlias = Callable[[bytes, Mapping[str, str]], Awaitable[None]]
 DeadLetterHandler: TypeAlias = Callable[[DeadLetter], Awaitable[None]]
 
@@ -84,6 +86,14 @@ class Bus(Protocol):
         """Hear progress from now on."""
         ...
 
+    async def stop(self, order: StopOrder) -> None:
+        """Tell every process that works now. Never waits for the broker and never raises because of it."""
+        ...
+
+    async def consume_stops(self, handler: StopHandler) -> None:
+        """Hear from now on what must stop, in every process that listens."""
+        ...
+
     async def consume_dead(self, handler: DeadLetterHandler) -> None:
         """Take every dead letter of the system. A failing handler is called again until it succeeds or says `Permanent`."""
         ...
@@ -98,6 +108,10 @@ class Bus(Protocol):
 
     async def served(self, queue: str) -> bool:
         """Whether the broker says that somebody, in whatever process, consumes `queue`."""
+        ...
+
+    async def consumers(self, queue: str) -> int:
+        """How many consumers `queue` has, in whatever process, as the broker says; `Outage` where it does not answer."""
         ...
 
     async def drain(self, timeout: timedelta) -> None:

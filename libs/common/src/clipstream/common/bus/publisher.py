@@ -14,7 +14,7 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from clipstream.common.bus.connection import CONNECTION_ERRORS, Link
 from clipstream.common.bus.parcel import Parcel
 from clipstream.common.bus.port import Unroutable
-from clipstream.common.bus.topology import DEAD_EXCHANGE, PROGRESS_EXCHANGE, retry_exchange
+from clipstream.common.bus.topology import DEAD_EXCHANGE, retry_exchange
 from clipstream.common.errors import Outage
 from clipstream.common.obs import metrics
 
@@ -34,8 +34,8 @@ class Publisher:
         self._patience = patience
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
-        self._progress_channel: AbstractChannel | None = None
-        self._progress_opening = False
+        self._telling: AbstractChannel | None = None
+        self._opening_telling = False
 
     async def to_queue(self, queue: str, parcel: Parcel) -> None:
         await self.publish(_DEFAULT_EXCHANGE, queue, parcel)
@@ -61,26 +61,26 @@ class Publisher:
             pause = min(pause * 2, 2.0)
         metrics.PUBLISH_SECONDS.observe(time.monotonic() - started)
 
-    async def progress(self, routing_key: str, parcel: Parcel) -> None:
+    async def tell(self, exchange_name: str, routing_key: str, parcel: Parcel) -> None:
         """Send without confirmation, where the connection stands; else begin to connect and drop this one."""
-        channel = self._progress_channel
+        channel = self._telling
         if channel is None or channel.is_closed:
             metrics.PROGRESS_LOST.inc()
-            await self._open_progress()
+            await self._open_telling()
             return
         try:
             async with asyncio.timeout(1):
-                exchange = await channel.get_exchange(PROGRESS_EXCHANGE, ensure=False)
+                exchange = await channel.get_exchange(exchange_name, ensure=False)
                 message = self._message(parcel, DeliveryMode.NOT_PERSISTENT)
                 await exchange.publish(message, routing_key, mandatory=False)
         except CONNECTION_ERRORS:
-            self._progress_channel = None
+            self._telling = None
             metrics.PROGRESS_LOST.inc()
 
     async def open(self) -> None:
         """Have both channels ready before the first message."""
         await self._ready()
-        await self._open_progress()
+        await self._open_telling()
 
     async def _try(self, exchange: str, routing_key: str, message: Message) -> Exception | None:
         """One publish; the error that another try may mend, or None."""
@@ -117,17 +117,17 @@ class Publisher:
             self._channel = None
             await self._link.drop()
 
-    async def _open_progress(self) -> None:
-        if self._progress_opening:
+    async def _open_telling(self) -> None:
+        if self._opening_telling:
             return
-        self._progress_opening = True
+        self._opening_telling = True
         try:
             async with asyncio.timeout(1):
-                self._progress_channel = await self._link.channel(confirms=False)
+                self._telling = await self._link.channel(confirms=False)
         except CONNECTION_ERRORS:
-            self._progress_channel = None
+            self._telling = None
         finally:
-            self._progress_opening = False
+            self._opening_telling = False
 
     def _message(self, parcel: Parcel, mode: DeliveryMode) -> Message:
         return Message(

@@ -24,11 +24,13 @@ from clipstream.common.bus.port import (
     DeadLetterHandler,
     EnvelopeHandler,
     ProgressHandler,
+    StopHandler,
     StorageHandler,
 )
 from clipstream.common.bus.publisher import Publisher
 from clipstream.common.bus.retry import RetryPolicy
 from clipstream.common.bus.topology import (
+    CONTROL_EXCHANGE,
     DEAD_QUEUE,
     EVENTS_EXCHANGE,
     PROGRESS_EXCHANGE,
@@ -38,6 +40,7 @@ from clipstream.common.bus.topology import (
     work_arguments,
 )
 from clipstream.common.bus.worker import Worker
+from clipstream.common.contracts.control import StopOrder
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipProgress, Event
 from clipstream.common.errors import Outage
@@ -50,6 +53,7 @@ T = TypeVar("T")
 
 _LIGHT_SLOTS = 8
 _ANSWER_S = 10.0
+_STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,11 @@ class RabbitBus:
 
     async def progress(self, event: ClipProgress) -> None:
         parcel = Parcel(event.model_dump_json().encode(), message_id="", type=event.type)
-        await self._publisher.progress(event.type, parcel)
+        await self._publisher.tell(PROGRESS_EXCHANGE, event.type, parcel)
+
+    async def stop(self, order: StopOrder) -> None:
+        parcel = Parcel(order.model_dump_json().encode(), message_id="", type=_STOP)
+        await self._publisher.tell(CONTROL_EXCHANGE, _STOP, parcel)
 
     async def consume(
         self,
@@ -158,6 +166,12 @@ class RabbitBus:
             await handler(ClipProgress.model_validate_json(delivery.body))
 
         await self._hear(PROGRESS_EXCHANGE, ["#"], hear)
+
+    async def consume_stops(self, handler: StopHandler) -> None:
+        async def hear(delivery: Delivery) -> None:
+            await handler(StopOrder.model_validate_json(delivery.body))
+
+        await self._hear(CONTROL_EXCHANGE, [_STOP], hear)
 
     async def consumers_ok(self) -> bool:
         if not all(consumer.subscribed for consumer in (*self._consumers.values(), *self._listeners)):
@@ -245,15 +259,18 @@ class RabbitBus:
             log.warning("consumer_count_untrusted", queue=queue)
 
     async def served(self, queue: str) -> bool:
-        """Whether the broker says so; a queue that does not exist has none."""
+        return await self.consumers(queue) > 0
 
-        async def count(channel: AbstractChannel) -> bool:
+    async def consumers(self, queue: str) -> int:
+        """What the broker says; a queue that does not exist has none."""
+
+        async def count(channel: AbstractChannel) -> int:
             try:
                 declared = await channel.declare_queue(queue, passive=True)
             except ChannelNotFoundEntity:
-                return False
+                return 0
             await channel.close()
-            return bool(declared.declaration_result.consumer_count)
+            return declared.declaration_result.consumer_count or 0
 
         return await self._ask(count)
 

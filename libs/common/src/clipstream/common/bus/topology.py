@@ -30,6 +30,7 @@ from clipstream.common.contracts.events import (
 
 EVENTS_EXCHANGE = "clipstream.events"  # topic, routing key = event type
 PROGRESS_EXCHANGE = "clipstream.progress"  # topic, transient
+CONTROL_EXCHANGE = "clipstream.control"  # topic, transient; the gateway's words to whoever works now
 DEAD_EXCHANGE = "clipstream.dead"  # topic, routing key = the queue the message died in
 DEAD_QUEUE = "gateway.dead"
 PROJECTOR_QUEUE = "gateway.projector"
@@ -118,6 +119,7 @@ class Topology:
         """Declare everything. Costs one round trip each, about 50 in all; what exists already stays as it is."""
         await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
         await channel.declare_exchange(PROGRESS_EXCHANGE, ExchangeType.TOPIC, durable=True)
+        await channel.declare_exchange(CONTROL_EXCHANGE, ExchangeType.TOPIC, durable=True)
         dead = await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.TOPIC, durable=True)
         await (await self.declare_queue(channel, DEAD_QUEUE)).bind(dead, "#")
         for delay in self.retry_steps:

@@ -55,7 +55,7 @@ class ClipRejected(Event):
 
 
 class ClipUnique(Event):
-    """No exact duplicate in its stream: processing goes on."""
+    """No exact duplicate in its stream: processing goes on. A hash that nobody computed is empty, as when operators say so."""
 
     type: ClassVar[str] = "clip.unique.v1"
     key: ObjectKey

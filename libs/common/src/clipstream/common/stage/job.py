@@ -22,11 +22,11 @@ from clipstream.common.errors import Cancelled, ClipstreamError, Rejected, Trans
 from clipstream.common.obs import metrics, tracing
 from clipstream.common.stage import manifest
 from clipstream.common.stage.attempt import Attempt, Isolate
-from clipstream.common.stage.deletions import Deletions
 from clipstream.common.stage.heartbeat import Heartbeat
 from clipstream.common.stage.manifest import Manifest
 from clipstream.common.stage.scratch import Scratch
 from clipstream.common.stage.spec import StageSpec
+from clipstream.common.stage.stops import Stops
 from clipstream.common.store.objects import ObjectStore
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ class StageJobs(Generic[E]):
     scratch: Scratch
     threads: Executor
     caged: Isolate
-    deletions: Deletions
+    stops: Stops
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
     @property
@@ -80,9 +80,9 @@ class StageJobs(Generic[E]):
             if done is not None:
                 await self._publish(envelope, done)
                 return "repeated"
-            await self.deletions.unless_deleted(event.video_id, self._attempt(envelope))
+            await self.stops.unless_stopped(envelope, self.spec.name, self._attempt(envelope))
         except Exception as error:
-            if isinstance(error, Cancelled) and self.deletions.knows(event.video_id):
+            if isinstance(error, Cancelled) and self.stops.knows(envelope, self.spec.name):
                 log.info("work_dropped", reason=str(error))
                 return "cancelled"
             return await self._give_up(envelope, error)

@@ -21,12 +21,12 @@ from clipstream.common.errors import ClipstreamError
 from clipstream.common.obs import logging
 from clipstream.common.obs.health import Check
 from clipstream.common.settings import StageSettings
-from clipstream.common.stage.deletions import Deletions
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.stage.job import StageJobs
 from clipstream.common.stage.scratch import Scratch
 from clipstream.common.stage.service import live
 from clipstream.common.stage.spec import StageSpec
+from clipstream.common.stage.stops import Stops
 from clipstream.common.store import open_store
 from clipstream.common.store.objects import ObjectStore
 
@@ -94,9 +94,10 @@ async def serve_stage(
 
 
 async def consume_stages(specs: Sequence[StageSpec[Any]], bus: Bus, store: ObjectStore, scratch: Scratch) -> None:
-    """Begin to work on the specs' queues. Deletions are heard first, so that no work begins unheard."""
-    deletions = Deletions()
-    await bus.listen([ClipDeleted], deletions.heard)
+    """Begin to work on the specs' queues. What must stop is heard first, so that no work begins unheard."""
+    stops = Stops()
+    await bus.listen([ClipDeleted], stops.deleted)
+    await bus.consume_stops(stops.ordered)
     for spec in specs:
         jobs = StageJobs(
             spec=spec,
@@ -105,6 +106,6 @@ async def consume_stages(specs: Sequence[StageSpec[Any]], bus: Bus, store: Objec
             scratch=scratch,
             threads=ThreadPoolExecutor(spec.slots, thread_name_prefix=spec.name),
             caged=isolate,
-            deletions=deletions,
+            stops=stops,
         )
         await bus.consume(spec.name, [spec.consumes], jobs.handle, slots=spec.slots)

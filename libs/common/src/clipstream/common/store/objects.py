@@ -25,6 +25,15 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes of the disk that a store lies on."""
+
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PresignedUpload:
     """An HTTP request that stores exactly one object; every header in `headers` is signed and must be sent as it stands."""
 
@@ -124,6 +133,10 @@ class ObjectStore(Protocol):
 
     async def presign_get(self, key: ObjectKey, *, expires_in: timedelta) -> str | None:
         """A signed URL as a browser sees it, or None where the gateway must serve the bytes itself (disk)."""
+        ...
+
+    async def space(self) -> Space | None:
+        """How full the store is; None where it cannot say (S3)."""
         ...
 
     async def check(self) -> None:

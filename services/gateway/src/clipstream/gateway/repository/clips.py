@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from asyncpg import Connection, Record
 
+from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
 from clipstream.gateway.projection import STAGES, Clip, StageRow
 
 _FACTS = ("media", "playback", "transcript", "embedding", "duplicate")
 
 _LOCK = """
-SELECT id, stream_id, status, processing_index, error, failed_stage, duration_s, rejection, uploaded_at, playable_at, ready_at,
-       media::text, playback::text, transcript::text, embedding::text, duplicate::text
+SELECT id, stream_id, status, processing_index, error, failed_stage, duration_s, rejection, cancelled, dismissed_at, uploaded_at,
+       playable_at, ready_at, media::text, playback::text, transcript::text, embedding::text, duplicate::text
 FROM videos WHERE id = $1 FOR UPDATE
 """
 
 _STAGES = """
-SELECT stage, state, attempts, error, trigger::text, done_at, failed_at FROM stages WHERE video_id = $1
+SELECT stage, state, attempts, error, trigger::text, done_at, failed_at, skipped_at, waived_at, retries
+FROM stages WHERE video_id = $1
 """
 
 _SAVE = """
 UPDATE videos
 SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_s = $6, rejection = $7, uploaded_at = $8,
     playable_at = $9, ready_at = $10, media = $11::text::jsonb, playback = $12::text::jsonb, transcript = $13::text::jsonb,
-    embedding = $14::text::jsonb, duplicate = $15::text::jsonb, changed_at = now(), revision = revision + 1
+    embedding = $14::text::jsonb, duplicate = $15::text::jsonb, cancelled = $16, dismissed_at = $17,
+    changed_at = now(), revision = revision + 1
 WHERE id = $1
 RETURNING revision
 """
@@ -38,6 +41,7 @@ RETURNING revision
 _SAVE_STAGE = """
 UPDATE stages
 SET state = $3, attempts = $4, error = $5, trigger = $6::text::jsonb, done_at = $7, failed_at = $8,
+    skipped_at = $10, waived_at = $11, retries = $12,
     progress = CASE WHEN $3 = 'done' THEN 1 ELSE progress END,
     queued_at = CASE WHEN $6::text IS NOT NULL THEN coalesce(queued_at, now()) END,
     lease_until = CASE WHEN $3 IN ('queued', 'running') AND $6::text IS NOT NULL
@@ -49,6 +53,13 @@ _MATCH = """
 INSERT INTO matches (video_id, other_id, kind, similarity)
 SELECT $1, id, 'duplicate', $3 FROM videos WHERE id = $2
 ON CONFLICT DO NOTHING
+"""
+
+# Begun anew: nothing of the tries before is counted or shown.
+_RESTART = """
+UPDATE stages
+SET queued_at = NULL, started_at = NULL, heartbeat_at = NULL, lease_until = NULL, sweeps = 0, progress = 0
+WHERE video_id = $1 AND stage = ANY($2::text[])
 """
 
 
@@ -84,19 +95,40 @@ async def save(connection: Connection, clip: Clip, *, queued_after: timedelta) -
         clip.playable_at,
         clip.ready_at,
         *(_dumps(getattr(clip, name)) for name in _FACTS),
+        clip.cancelled,
+        clip.dismissed_at,
     )
     await connection.executemany(
         _SAVE_STAGE,
-        [
-            (clip.id, s, r.state, r.attempts, r.error, _dumps(r.trigger), r.done_at, r.failed_at, queued_after)
-            for s, r in clip.stages.items()
-        ],
+        [(clip.id, stage, *_stage_values(row, queued_after)) for stage, row in clip.stages.items()],
     )
-    if clip.duplicate is not None:
+    if clip.dismissed_at is not None:
+        await connection.execute("DELETE FROM matches WHERE video_id = $1 AND kind = 'duplicate'", clip.id)
+    elif clip.duplicate is not None:
         await connection.execute(
             _MATCH, clip.id, UUID(clip.duplicate["original_id"]), float(clip.duplicate["similarity"])
         )
     return revision
+
+
+async def restart(connection: Connection, video_id: UUID, stages: Collection[Stage]) -> None:
+    """Forget the clocks of stages that are begun anew; `save` starts them again."""
+    await connection.execute(_RESTART, video_id, list(stages))
+
+
+def _stage_values(row: StageRow, queued_after: timedelta) -> tuple[object, ...]:
+    return (
+        row.state,
+        row.attempts,
+        row.error,
+        _dumps(row.trigger),
+        row.done_at,
+        row.failed_at,
+        queued_after,
+        row.skipped_at,
+        row.waived_at,
+        row.retries,
+    )
 
 
 def _stage(row: Record) -> StageRow:
@@ -107,6 +139,9 @@ def _stage(row: Record) -> StageRow:
         trigger=_loads(row["trigger"]),
         done_at=row["done_at"],
         failed_at=row["failed_at"],
+        skipped_at=row["skipped_at"],
+        waived_at=row["waived_at"],
+        retries=row["retries"],
     )
 
 

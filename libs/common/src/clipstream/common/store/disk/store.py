@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,7 +20,7 @@ from clipstream.common.store.disk.records import Record
 from clipstream.common.store.disk.tree import ObjectTree
 from clipstream.common.store.files import read_file
 from clipstream.common.store.names import check_key, encode_metadata
-from clipstream.common.store.objects import ObjectInfo, PresignedUpload
+from clipstream.common.store.objects import ObjectInfo, PresignedUpload, Space
 from clipstream.common.store.presign import UploadSigner
 
 P = ParamSpec("P")
@@ -187,6 +188,10 @@ class DiskStore:
     async def presign_get(self, key: ObjectKey, *, expires_in: timedelta) -> str | None:
         check_key(key)
         return None
+
+    async def space(self) -> Space:
+        usage = await self._run(shutil.disk_usage, self._tree.root)
+        return Space(total_bytes=usage.total, used_bytes=usage.used, free_bytes=usage.free)
 
     async def check(self) -> None:
         await self._run(self._tree.check)

@@ -239,6 +239,9 @@ class S3Store:
         )
         return url
 
+    async def space(self) -> None:
+        """S3 has no such question."""
+
     async def check(self) -> None:
         try:
             with translated(f"bucket {self.bucket}"):

@@ -45,7 +45,11 @@ ALTER TABLE videos
 CREATE INDEX videos_sha256 ON videos (stream_id, sha256) WHERE sha256 IS NOT NULL;
 ALTER TABLE stages
     ADD COLUMN skipped_at timestamptz,
+    ADD COLUMN waived_at  timestamptz,
     ADD COLUMN retries    integer NOT NULL DEFAULT 0;
+COMMENT ON COLUMN stages.waived_at IS 'since when the clip does not wait for this stage: it failed once, or was skipped';
+UPDATE stages SET waived_at = failed_at WHERE failed_at IS NOT NULL;
+CREATE INDEX videos_duplicates ON videos (created_at DESC, id DESC) WHERE status = 'duplicate';
 CREATE INDEX stages_state ON stages (state, stage);
 
 -- A trim: `other_id` holds `video_id` from its second `start_time` on, for `duration` seconds. A point of view:
