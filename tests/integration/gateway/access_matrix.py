@@ -95,5 +95,6 @@ MATRIX: dict[tuple[str, str], Rule] = {
     # --- webhooks out
     # --- operator, duplicates, assets
     # --- intelligence and files
+    ("PUT", "/videos/{video_id}"): Rule(uploader(200), {"title": "Ace", "tags": ["clutch"]}),
     # --- conventions
 }
