@@ -96,5 +96,9 @@ MATRIX: dict[tuple[str, str], Rule] = {
     # --- operator, duplicates, assets
     # --- intelligence and files
     ("PUT", "/videos/{video_id}"): Rule(uploader(200), {"title": "Ace", "tags": ["clutch"]}),
+    ("GET", "/videos/{video_id}/trimmed"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/pov"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/timeline"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/embeddings"): Rule(members(200)),
     # --- conventions
 }

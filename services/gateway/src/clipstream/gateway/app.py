@@ -33,9 +33,9 @@ from clipstream.gateway.routes import (
     duplicates,
     events,
     files,
-    intelligence,
     invites,
     keys,
+    matches,
     media,
     members,
     notifications,
@@ -46,6 +46,8 @@ from clipstream.gateway.routes import (
     social,
     streams,
     system,
+    timeline,
+    transcripts,
     uploads,
     videos,
     webhooks,
@@ -67,7 +69,20 @@ log = structlog.get_logger(__name__)
 
 _MODULES = (
     *(system, docs, auth, keys, streams, members, invites, videos, uploads, chunks, notifications, playback, events),
-    *(intelligence, search, social, sharing, files, media, webhooks, operator, duplicates, assets),
+    *(
+        matches,
+        timeline,
+        transcripts,
+        search,
+        social,
+        sharing,
+        files,
+        media,
+        webhooks,
+        operator,
+        duplicates,
+        assets,
+    ),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.table.routes)
 
