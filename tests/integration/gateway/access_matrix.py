@@ -86,7 +86,7 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("GET", "/videos/{video_id}/similar"): Rule(members(503)),
     ("GET", "/videos/{video_id}/transcript"): Rule(members(200)),
     ("GET", "/files/videos/{video_id}/thumbnail"): Rule(members(200)),
-    ("GET", "/search"): Rule(members(503), query="?q=ammo&stream_id={stream_id}"),
+    ("GET", "/search"): Rule(members(200), query="?q=ammo&stream_id={stream_id}"),
     ("GET", "/media/{token}/{video_id}/{name:.+}"): Rule(public(403), path="/media/no-token/{video_id}/master.m3u8"),
     # --- account: keys, sign-in
     # --- members and invites
@@ -100,5 +100,6 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("GET", "/videos/{video_id}/pov"): Rule(members(200)),
     ("GET", "/videos/{video_id}/timeline"): Rule(members(200)),
     ("GET", "/videos/{video_id}/embeddings"): Rule(members(200)),
+    ("GET", "/search/suggestions"): Rule(members(200), query="?q=ammo&stream_id={stream_id}"),
     # --- conventions
 }
