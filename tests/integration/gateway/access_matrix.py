@@ -101,5 +101,6 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("GET", "/videos/{video_id}/timeline"): Rule(members(200)),
     ("GET", "/videos/{video_id}/embeddings"): Rule(members(200)),
     ("GET", "/search/suggestions"): Rule(members(200), query="?q=ammo&stream_id={stream_id}"),
+    ("GET", "/files/videos/{video_id}/stream"): Rule(members(200)),
     # --- conventions
 }

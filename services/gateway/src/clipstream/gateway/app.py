@@ -62,6 +62,7 @@ from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
 from clipstream.gateway.sweeper import Sweeper
+from clipstream.gateway.thumbnails import Thumbnails
 
 MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
 SCHEMA = "gateway"
@@ -131,6 +132,7 @@ class Gateway:
             search=SearchClient(session, settings.search_url, settings.internal_token),
             answers=Answers(pool, secret),
             limits=RateLimits(limits.parse(settings.rate_limits), settings.trusted_proxies),
+            thumbnails=Thumbnails(store),
         )
         self.application = self._application(Cors(settings.web_origins))
 

@@ -22,6 +22,7 @@ from clipstream.gateway.projector import Projector
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
+from clipstream.gateway.thumbnails import Thumbnails
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Services:
     search: SearchClient
     limits: RateLimits
     answers: Answers
+    thumbnails: Thumbnails
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 
