@@ -87,7 +87,7 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("GET", "/videos/{video_id}/similar"): Rule(members(503)),
     ("GET", "/videos/{video_id}/transcript"): Rule(members(200)),
     ("GET", "/files/videos/{video_id}/thumbnail"): Rule(members(200)),
-    ("GET", "/search"): Rule(members(503), query="?q=ammo&stream_id={stream_id}"),
+    ("GET", "/search"): Rule(members(200), query="?q=ammo&stream_id={stream_id}"),
     ("GET", "/media/{token}/{video_id}/{name:.+}"): Rule(public(403), path="/media/no-token/{video_id}/master.m3u8"),
     # --- account: keys, sign-in
     ("POST", "/auth/verify"): Rule(public(404), {"id_token": "a.b.c"}),  # no issuer is configured in this world
@@ -112,5 +112,12 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("POST", "/assets/scan"): Rule(operator(200), {}),
     ("POST", "/graphql"): Rule(operator(200), {"query": "mutation { scanMediaFolder { found } }"}),
     # --- intelligence and files
+    ("PUT", "/videos/{video_id}"): Rule(uploader(200), {"title": "Ace", "tags": ["clutch"]}),
+    ("GET", "/videos/{video_id}/trimmed"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/pov"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/timeline"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/embeddings"): Rule(members(200)),
+    ("GET", "/search/suggestions"): Rule(members(200), query="?q=ammo&stream_id={stream_id}"),
+    ("GET", "/files/videos/{video_id}/stream"): Rule(members(200)),
     # --- conventions
 }

@@ -157,22 +157,3 @@ async def test_signatures_never_reach_the_log(
     seen = f"{logged}{caplog.text}{capsys.readouterr()}"
     assert "/media/{token}/{video_id}/{name}" in seen
     assert token not in seen
-
-
-async def test_the_thumbnail_is_for_members(world: World, friends: Friends, video_id: VideoId) -> None:
-    answer = await friends.viewer.get(f"/files/videos/{video_id}/thumbnail")
-    assert (answer.status, answer.raw, answer.headers["Content-Type"]) == (200, b"a picture", "image/jpeg")
-
-
-async def test_no_thumbnail_yet(world: World, friends: Friends) -> None:
-    fresh = await world.uploaded(friends.uploader, friends.stream_id)
-    answer = await friends.viewer.get(f"/files/videos/{fresh}/thumbnail")
-    assert (answer.status, answer.error) == (404, "Thumbnail not found")
-
-
-async def test_a_duplicate_shows_its_originals_picture(world: World, friends: Friends, video_id: VideoId) -> None:
-    copy = await world.uploaded(friends.uploader, friends.stream_id)
-    told = await world.story(copy, friends.stream_id)
-    told.copy_of(video_id)
-    await world.project(*told.told)
-    assert (await friends.viewer.get(f"/files/videos/{copy}/thumbnail")).raw == b"a picture"

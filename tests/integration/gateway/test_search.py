@@ -1,4 +1,4 @@
-"""Search and similar videos, proxied to a search service of the test's own."""
+"""Search and similar videos where the search service answers oddly, late or not at all: one of the test's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from integration.gateway.conftest import Friends
+from integration.gateway.test_matches import match
 from integration.gateway.world import INTERNAL_TOKEN, World, unknown
 
 
@@ -54,10 +55,15 @@ def _hit(video_id: object, **more: Any) -> dict[str, Any]:
 async def test_search_lands_on_the_second(world: World, friends: Friends, search: SearchService) -> None:
     video_id = await world.ready(friends.uploader, friends.stream_id)
     search.answer = {"hits": [_hit(video_id)], "total": 47}
-    answer = (await friends.viewer.get("/search?q=ammo&page=3")).json
-    assert (answer["total_results"], answer["page"]) == (47, 3)
+    answer = (await friends.viewer.get("/search?q=ammo&page=3&mode=speech")).json
+    assert (answer["total_results"], answer["page"], answer["incomplete"]) == (47, 3, [])
     (found,) = answer["videos"]
-    assert (found["id"], found["snippet"], found["timestamp"]) == (str(video_id), "i need ammo", 1.5)
+    assert (found["kind"], found["id"], found["snippet"], found["timestamp"]) == (
+        "speech",
+        str(video_id),
+        "i need ammo",
+        1.5,
+    )
     (asked,) = search.asked
     assert asked == {
         "path": "/query/speech",
@@ -65,13 +71,16 @@ async def test_search_lands_on_the_second(world: World, friends: Friends, search
         "stream_ids": [friends.stream_id],
         "limit": 20,
         "offset": 40,
+        "openings_of": [],
     }
 
 
 async def test_search_asks_only_in_streams_the_caller_sees(
     world: World, friends: Friends, search: SearchService
 ) -> None:
-    assert (await friends.outsider.get("/search?q=ammo")).json == {"videos": [], "total_results": 0, "page": 1}
+    nothing = {"videos": [], "total_results": 0, "page": 1, "incomplete": []}
+    assert (await friends.outsider.get("/search?q=ammo")).json == nothing
+    assert (await friends.outsider.get("/search/suggestions?q=ammo")).json == {"suggestions": [], "incomplete": []}
     assert search.asked == []
 
 
@@ -82,9 +91,10 @@ async def test_a_hit_that_may_not_be_seen_is_not_shown(world: World, friends: Fr
     assert (await friends.viewer.get("/search?q=ammo")).json["videos"] == []
 
 
+@pytest.mark.parametrize("route", ["/search", "/search/suggestions"])
 @pytest.mark.parametrize("query", ["", "?q=", "?q=%20%20", "?page=1"])
-async def test_search_without_words(world: World, friends: Friends, query: str) -> None:
-    answer = await friends.viewer.get(f"/search{query}")
+async def test_search_without_words(world: World, friends: Friends, route: str, query: str) -> None:
+    answer = await friends.viewer.get(f"{route}{query}")
     assert (answer.status, answer.error) == (400, "Search query required")
 
 
@@ -95,11 +105,27 @@ async def test_search_with_nonsense(world: World, friends: Friends, query: str) 
     assert answer.json["details"]
 
 
+async def _without_speech(world: World, friends: Friends) -> None:
+    """Speech alone is refused; titles are found all the same, and the answer says what it lacks."""
+    video_id = await world.uploaded(friends.uploader, friends.stream_id, title="out of ammo")
+    refused = await friends.viewer.get("/search?q=ammo&mode=speech")
+    assert (refused.status, refused.error) == (503, "Search unavailable")
+    found = (await friends.viewer.get("/search?q=ammo")).json
+    assert ([video["id"] for video in found["videos"]], found["total_results"]) == ([str(video_id)], 1)
+    assert found["incomplete"] == ["speech"]
+    assert (await friends.viewer.get("/search?q=ammo&mode=title")).json["incomplete"] == []
+    begun = (await friends.viewer.get("/search/suggestions?q=amm")).json
+    assert begun == {"suggestions": [{"text": "out of ammo", "kind": "title"}], "incomplete": ["speech"]}
+
+
+async def test_no_search_service_at_all(world: World, friends: Friends) -> None:
+    await _without_speech(world, friends)
+
+
 @pytest.mark.parametrize("status", [401, 500, 503])
 async def test_a_search_service_that_fails(world: World, friends: Friends, search: SearchService, status: int) -> None:
     search.status = status
-    answer = await friends.viewer.get("/search?q=ammo")
-    assert (answer.status, answer.error) == (503, "Search unavailable")
+    await _without_speech(world, friends)
 
 
 @pytest.mark.parametrize("nonsense", [b"", b"<html>", b"{}", b'{"hits": [{"video_id": "x"}], "total": 1}'])
@@ -107,7 +133,7 @@ async def test_a_search_service_that_talks_nonsense(
     world: World, friends: Friends, search: SearchService, nonsense: bytes
 ) -> None:
     search.answer = nonsense
-    assert (await friends.viewer.get("/search?q=ammo")).status == 503
+    await _without_speech(world, friends)
 
 
 async def test_similar_videos(world: World, friends: Friends, search: SearchService) -> None:
@@ -120,6 +146,17 @@ async def test_similar_videos(world: World, friends: Friends, search: SearchServ
     (similar,) = answer["similar_videos"]
     assert set(similar) == {"id", "title", "similarity", "thumbnail_url"}
     assert (UUID(similar["id"]), similar["similarity"]) == (other, 0.9)
+
+
+async def test_verified_look_alikes_come_first_and_once(world: World, friends: Friends, search: SearchService) -> None:
+    video_id, verified, seen = [await world.ready(friends.uploader, friends.stream_id) for _ in range(3)]
+    await match(world, verified, video_id, "similar", similarity=0.5)
+    search.answer = {"videos": [{"video_id": str(v), "similarity": 0.9} for v in (seen, verified, video_id)]}
+    similar = (await friends.viewer.get(f"/videos/{video_id}/similar")).json["similar_videos"]
+    assert [(UUID(v["id"]), v["similarity"]) for v in similar] == [(verified, 0.5), (seen, 0.9)]
+    search.status = 503
+    similar = (await friends.viewer.get(f"/videos/{video_id}/similar")).json["similar_videos"]
+    assert [UUID(v["id"]) for v in similar] == [verified]
 
 
 async def test_similar_before_it_is_ready_and_without_pictures(

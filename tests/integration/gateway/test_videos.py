@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pytest
+from uuid import UUID
 
 from clipstream.common.contracts.ids import VideoId
 from clipstream.gateway.projection import STAGES
@@ -167,42 +166,6 @@ async def test_an_original_in_another_stream_is_never_shown(world: World, friend
     assert (await friends.viewer.get(f"/videos/{copy}/stream")).status == 409
 
 
-@pytest.mark.parametrize(
-    ("query", "content_type", "body"),
-    [
-        ("", "application/json", '{"segments": [{"text": "enemy on the left"}]}'),
-        ("?format=json", "application/json", '{"segments": [{"text": "enemy on the left"}]}'),
-        ("?format=vtt", "text/vtt; charset=utf-8", "WEBVTT\n\n00:01.000 --> 00:02.000\nenemy on the left\n"),
-        ("?format=srt", "application/x-subrip; charset=utf-8", "1\n00:00:01,000 --> 00:00:02,000\nenemy on the left\n"),
-        ("?format=txt", "text/plain; charset=utf-8", "enemy on the left\n"),
-    ],
-)
-async def test_the_transcript_in_every_format(
-    world: World, friends: Friends, query: str, content_type: str, body: str
-) -> None:
-    video_id = await world.ready(friends.uploader, friends.stream_id)
-    answer = await friends.viewer.get(f"/videos/{video_id}/transcript{query}")
-    assert (answer.status, answer.headers["Content-Type"], answer.raw.decode()) == (200, content_type, body)
-
-
-async def test_a_format_nobody_knows(world: World, friends: Friends) -> None:
-    video_id = await world.ready(friends.uploader, friends.stream_id)
-    answer = await friends.viewer.get(f"/videos/{video_id}/transcript?format=docx")
-    assert (answer.status, answer.error) == (400, "Invalid request")
-
-
-async def test_no_transcript_yet_and_none_ever(world: World, friends: Friends) -> None:
-    video_id = await world.uploaded(friends.uploader, friends.stream_id)
-    waiting = await friends.viewer.get(f"/videos/{video_id}/transcript")
-    assert (waiting.status, waiting.json) == (202, {"error": "Processing not complete", "processing_index": 1})
-    told = await world.story(video_id, friends.stream_id)
-    told.fail("stt", told.dedupe(), error="No speech model is configured.")
-    await world.project(*told.told)
-    never = await friends.viewer.get(f"/videos/{video_id}/transcript")
-    assert (never.status, never.error) == (404, "Transcript not available")
-    assert never.json["details"] == ["No speech model is configured."]
-
-
 async def test_deleting_takes_everything(world: World, friends: Friends) -> None:
     video_id = await world.ready(friends.uploader, friends.stream_id)
     kept = await world.ready(friends.uploader, friends.stream_id)
@@ -214,3 +177,27 @@ async def test_deleting_takes_everything(world: World, friends: Friends) -> None
     assert all(str(kept) in key for key in left)
     sent = [json.loads(row["body"]) for row in await world.rows("outbox")]
     assert [e["subject"] for e in sent if e["type"] == "clip.deleted.v1"] == [str(video_id)]
+
+
+async def test_a_list_can_be_narrowed(world: World, friends: Friends) -> None:
+    ace = await world.ready(friends.uploader, friends.stream_id)
+    await friends.uploader.ask("PUT", f"/videos/{ace}", json={"title": "100% Ace_clutch", "tags": ["Clutch", "Größe"]})
+    loss = UUID((await world.announced(friends.creator, friends.stream_id, title="A loss"))["id"])
+
+    async def listed(query: str) -> list[UUID]:
+        answer = await friends.viewer.get(f"/streams/{friends.stream_id}/videos?{query}")
+        assert answer.status == 200, answer.raw
+        return [UUID(video["id"]) for video in answer.json["videos"]]
+
+    assert await listed("status=ready") == [ace]
+    assert await listed("status=uploading") == [loss]
+    assert await listed(f"uploader_id={friends.creator.user_id}") == [loss]
+    assert await listed("tag=CLUTCH") == await listed("tag=GR%C3%96%C3%9Fe") == [ace]
+    assert await listed("tag=Clut") == []
+    assert await listed("q=ace_CLUTCH") == await listed("q=100%25") == [ace]
+    assert await listed("q=%25") == [ace]
+    assert await listed("q=_") == [ace]
+    assert await listed("q=ace&status=uploading") == []
+    assert await listed("limit=1") == [loss]
+    for wrong in ("status=odd", "uploader_id=x", "tag=" + "t" * 41, "q=%00"):
+        assert (await friends.viewer.get(f"/streams/{friends.stream_id}/videos?{wrong}")).error == "Invalid request"

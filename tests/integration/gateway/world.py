@@ -172,6 +172,7 @@ class World:
             keys.processed(video_id, "manifests/transcode.json"): b"{}",
             keys.captions(video_id): b"WEBVTT\n\n00:01.000 --> 00:02.000\nenemy on the left\n",
             keys.transcript(video_id): b'{"segments": [{"text": "enemy on the left"}]}',
+            keys.embeddings(video_id): b'{"model": "m", "frames": []}',
             keys.thumbnail(video_id): b"a picture",
         }.items():
             await self.store.put(ObjectKey(key), body, content_type="application/octet-stream")

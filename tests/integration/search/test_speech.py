@@ -107,3 +107,36 @@ async def test_a_deleted_video_leaves_no_trace_and_does_not_come_back(repository
     assert not await repository.replace_text(video, OURS, [SpokenRow(0, 1, 0, 1, "push left")])
     assert not await repository.mark_vectors(video, OURS, "frames_x_1", 3)
     assert await find(repository, "push") == []
+
+
+async def test_what_is_shown_already_from_the_beginning_is_left_out(repository: Repository) -> None:
+    opening, later, both = [
+        await speak(repository, *phrases) for phrases in (("reload",), ("no", "reload"), ("reload", "reload reload"))
+    ]
+    hits, total = await repository.spoken(
+        "reload", [OURS], limit=EVERYTHING, offset=0, openings_of=[opening, later, both]
+    )
+    assert {hit.video_id for hit in hits} == {later, both}
+    assert total == 2
+    assert await repository.spoken("reload", [OURS], limit=0, offset=0, openings_of=[opening]) == ([], 2)
+    assert (await repository.spoken("reload", [OURS], limit=1, offset=0))[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("br", {"push the bridge", "bring it"}),
+        ("push the br", {"push the bridge"}),
+        ("the push", {"push the bridge"}),
+        ("ridge", set()),
+        ("bridge -pu", {"push the bridge"}),
+        ("", set()),
+        ("' | !", set()),
+        ("bridge'", {"push the bridge"}),
+    ],
+)
+async def test_segments_that_go_on_as_somebody_types(repository: Repository, words: str, found: set[str]) -> None:
+    await speak(repository, "push the bridge", "bring it")
+    await speak(repository, "bridge of theirs", stream=THEIRS)
+    assert set(await repository.begun(words, [OURS], limit=EVERYTHING)) == found
+    assert len(await repository.begun("b", [OURS], limit=1)) == 1

@@ -7,7 +7,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from clipstream.common.contracts.documents import Embeddings, FrameVector, Segment, SpeechEngine, Transcript
-from clipstream.search.processor import collection_name, fold_similar, frame_points, sample_evenly, spoken_rows
+from clipstream.search.processor import (
+    collection_name,
+    completions,
+    fold_similar,
+    frame_points,
+    sample_evenly,
+    spoken_rows,
+)
 from clipstream.search.query import runs
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -57,3 +64,33 @@ def test_collections_are_named_by_model_and_version(model: str, version: str, na
 
 def test_marked_text_is_cut_into_runs() -> None:
     assert runs("push \ue000left\ue001 side") == ["push ", "left", " side"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("br", ["bring", "bring it", "bridge", "push the bridge"]),
+        ("push the br", ["push the bridge"]),
+        ("Push  THE, br", ["push the bridge"]),
+        ("bring it", ["bring it"]),
+        ("don't", ["don't", "they don't see us"]),
+        ("the push", []),
+        ("ridge", []),
+        ("", []),
+        ("...", []),
+        ("long", ["long"]),
+    ],
+)
+def test_what_is_typed_becomes_what_was_said(typed: str, offered: list[str]) -> None:
+    texts = [
+        "Push the bridge!",
+        "Bring it.",
+        "bring it",
+        "They don't see us",
+        "a long one that nobody would ever type out",
+    ]
+    assert completions(texts, typed, 10) == offered
+
+
+def test_completions_are_bounded() -> None:
+    assert len(completions([f"word{n}" for n in range(50)], "word", 10)) == 10

@@ -39,9 +39,9 @@ from clipstream.gateway.routes import (
     events,
     files,
     graphql,
-    intelligence,
     invites,
     keys,
+    matches,
     media,
     members,
     notifications,
@@ -52,7 +52,10 @@ from clipstream.gateway.routes import (
     social,
     statistics,
     streams,
+    suggestions,
     system,
+    timeline,
+    transcripts,
     uploads,
     videos,
     webhooks,
@@ -67,6 +70,7 @@ from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
 from clipstream.gateway.survey import Survey
 from clipstream.gateway.sweeper import Sweeper
+from clipstream.gateway.thumbnails import Thumbnails
 from clipstream.gateway.workers import Workers
 
 MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
@@ -75,8 +79,34 @@ SCHEMA = "gateway"
 log = structlog.get_logger(__name__)
 
 _MODULES = (
-    *(system, docs, auth, keys, streams, members, invites, videos, uploads, chunks, notifications, playback, events),
-    *(intelligence, search, social, sharing, files, media, webhooks, operator, statistics, duplicates, assets, graphql),
+    system,
+    docs,
+    auth,
+    keys,
+    streams,
+    members,
+    invites,
+    videos,
+    uploads,
+    chunks,
+    notifications,
+    playback,
+    events,
+    matches,
+    timeline,
+    transcripts,
+    search,
+    suggestions,
+    social,
+    sharing,
+    files,
+    media,
+    webhooks,
+    operator,
+    statistics,
+    duplicates,
+    assets,
+    graphql,
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.table.routes)
 
@@ -128,6 +158,7 @@ class Gateway:
             interventions=Interventions(pool, self.projector, self.relay, bus),
             survey=Survey(store),
             workers=Workers(bus),
+            thumbnails=Thumbnails(store),
         )
         self.application = self._application(Cors(settings.web_origins))
 

@@ -1,4 +1,4 @@
-"""WebVTT, as the speech stage writes it, turned into SubRip and plain text."""
+"""WebVTT, as the speech stage writes it, turned into SubRip, plain text and seconds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import dataclass
 
+LIMIT_BYTES = 4 << 20
 _TIMES = re.compile(r"^((?:\d{2,}:)?\d{2}:\d{2}\.\d{3})[ \t]+-->[ \t]+((?:\d{2,}:)?\d{2}:\d{2}\.\d{3})")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -17,6 +18,14 @@ class Cue:
     start: str
     end: str
     text: str
+
+    @property
+    def start_s(self) -> float:
+        return _seconds(self.start)
+
+    @property
+    def end_s(self) -> float:
+        return _seconds(self.end)
 
 
 def cues(vtt: str) -> list[Cue]:
@@ -47,3 +56,8 @@ def plain(vtt: str) -> str:
 
 def _srt_time(time: str) -> str:
     return (time if time.count(":") == 2 else f"00:{time}").replace(".", ",")
+
+
+def _seconds(time: str) -> float:
+    hours, minutes, seconds = ("0", *time.split(":"))[-3:]
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

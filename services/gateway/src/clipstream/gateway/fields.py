@@ -6,7 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from clipstream.common.store.names import key_fault
 
@@ -40,6 +40,14 @@ def _readable(text: str) -> str:
     return text
 
 
+def _distinct(tags: list[str]) -> list[str]:
+    """Each tag once, however it is capitalised, as it was written first."""
+    kept: dict[str, str] = {}
+    for tag in (" ".join(tag.split()) for tag in tags):
+        kept.setdefault(tag.casefold(), tag)
+    return list(kept.values())
+
+
 def _plausible(time: datetime) -> datetime:
     if not 1970 <= time.year <= 2200:
         raise ValueError("must be between 1970 and 2200")
@@ -59,6 +67,8 @@ Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)
 ]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_readable)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_printable)]
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_distinct)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_printable)]
 StorePrefix = Annotated[

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from clipstream.common.errors import Outage
 
 PATIENCE_S = 10.0
+SUGGESTING_S = 2.0
 
 
 class _Answer(BaseModel):
@@ -37,6 +38,10 @@ class SpeechHits(_Answer):
     total: int
 
 
+class Phrases(_Answer):
+    phrases: list[str]
+
+
 class SimilarVideo(_Answer):
     video_id: UUID
     similarity: float
@@ -54,13 +59,22 @@ class SearchClient:
         self._url = None if url is None else url.rstrip("/")
         self._token = token
 
-    async def speech(self, q: str, stream_ids: Sequence[UUID], *, limit: int, offset: int) -> SpeechHits:
-        question = {"q": q, "stream_ids": [str(s) for s in stream_ids], "limit": limit, "offset": offset}
-        return _read(SpeechHits, await self._ask("/query/speech", question))
+    async def speech(
+        self, q: str, stream_ids: Sequence[UUID], *, limit: int, offset: int, openings_of: Sequence[UUID] = ()
+    ) -> SpeechHits:
+        """Left out are hits at second 0 of the videos in `openings_of`: they are shown already."""
+        question: dict[str, object] = {"q": q, "stream_ids": _texts(stream_ids), "limit": limit, "offset": offset}
+        return _read(SpeechHits, await self._ask("/query/speech", question | {"openings_of": _texts(openings_of)}))
+
+    async def phrases(self, q: str, stream_ids: Sequence[UUID], *, limit: int) -> list[str]:
+        """What was said that goes on as `q` began. Somebody is typing: an answer that takes long is none."""
+        question: dict[str, object] = {"q": q, "stream_ids": _texts(stream_ids), "limit": limit}
+        raw = await self._ask("/query/suggestions", question, patience_s=SUGGESTING_S)
+        return _read(Phrases, raw).phrases
 
     async def similar(self, video_id: UUID, stream_ids: Sequence[UUID], *, limit: int) -> SimilarVideos:
         """None similar where the video's pictures are not in the index."""
-        question = {"video_id": str(video_id), "stream_ids": [str(s) for s in stream_ids], "limit": limit}
+        question: dict[str, object] = {"video_id": str(video_id), "stream_ids": _texts(stream_ids), "limit": limit}
         raw = await self._ask("/query/similar", question, missing=b'{"videos": []}')
         return _read(SimilarVideos, raw)
 
@@ -74,13 +88,15 @@ class SearchClient:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def _ask(self, path: str, question: dict[str, object], *, missing: bytes | None = None) -> bytes:
+    async def _ask(
+        self, path: str, question: dict[str, object], *, missing: bytes | None = None, patience_s: float = PATIENCE_S
+    ) -> bytes:
         if self._url is None or self._token is None:
             raise Outage("No search service is configured: set SEARCH_URL and INTERNAL_TOKEN.")
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
         try:
             async with (
-                asyncio.timeout(PATIENCE_S),
+                asyncio.timeout(patience_s),
                 self._session.post(self._url + path, json=question, headers=headers) as answer,
             ):
                 if answer.status == 404 and missing is not None:
@@ -90,6 +106,10 @@ class SearchClient:
                 return await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Outage("The search service does not answer.") from error
+
+
+def _texts(ids: Sequence[UUID]) -> list[str]:
+    return [str(one) for one in ids]
 
 
 def _read(model: type[A], raw: bytes) -> A:

@@ -27,6 +27,7 @@ from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.survey import Survey
+from clipstream.gateway.thumbnails import Thumbnails
 from clipstream.gateway.workers import Workers
 
 
@@ -54,6 +55,7 @@ class Services:
     interventions: Interventions
     survey: Survey
     workers: Workers
+    thumbnails: Thumbnails
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from clipstream.common.contracts.events import Stage
 from clipstream.gateway.estimates import UNKNOWN, Estimates, clip_left_s, in_words, stage_left_s
+from clipstream.gateway.problems import Problem
 from clipstream.gateway.projection import STAGES, StageStatus, Status
 from clipstream.gateway.repository import stages, videos
 
@@ -44,6 +45,9 @@ class Video(BaseModel):
 class VideoDetails(Video):
     """Everything about one video. `error` says why it failed or was rejected."""
 
+    description: str
+    tags: list[str]
+    total_likes: int
     filename: str
     content_type: str
     size: int
@@ -54,6 +58,13 @@ class VideoDetails(Video):
     failed_stage: Stage | None
     playable_at: datetime | None
     ready_at: datetime | None
+
+
+class NotComplete(BaseModel):
+    """What was asked for is not made yet."""
+
+    error: str = "Processing not complete"
+    processing_index: int
 
 
 class StageProgress(BaseModel):
@@ -88,6 +99,14 @@ def thumbnail_url(video_id: UUID) -> str:
     return f"/files/videos/{video_id}/thumbnail"
 
 
+async def found(pool: Pool, video_id: UUID) -> Record:
+    """A video's row; refused where it has just been deleted."""
+    row = await videos.by_id(pool, video_id)
+    if row is None:
+        raise Problem(404, "Video not found")
+    return row
+
+
 def uploader(row: Record) -> Person:
     return Person(id=row["uploader_id"], name=row["uploader_name"], avatar=row["uploader_avatar"])
 
@@ -119,6 +138,9 @@ def details(row: Record) -> VideoDetails:
     picture = fact(row, "media").get("video") or {}
     return VideoDetails(
         **_common(row),
+        description=row["description"],
+        tags=row["tags"],
+        total_likes=row["total_likes"],
         filename=row["filename"],
         content_type=row["content_type"],
         size=row["size_bytes"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -14,6 +14,8 @@ from clipstream.common.contracts.documents import Embeddings, Transcript
 from clipstream.common.contracts.ids import NAMESPACE
 
 MAX_QUERY_VECTORS = 24
+PHRASE_WORDS = 8
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 HEADLINE_START, HEADLINE_END = "\ue000", "\ue001"  # private-use characters that no transcript holds
 
 
@@ -49,6 +51,31 @@ def spoken_rows(transcript: Transcript) -> list[SpokenRow]:
     """The segments that hold any text. NUL cannot be stored by PostgreSQL and is dropped."""
     texts = ((segment, segment.text.replace("\0", "").strip()) for segment in transcript.segments)
     return [SpokenRow(s.id, s.track, s.start_s, s.end_s, text) for s, text in texts if text]
+
+
+def completions(texts: Iterable[str], typed: str, limit: int) -> list[str]:
+    """What `typed` may become, the most often said first: its words with the last one finished, as somebody said them in
+    a row, and short phrases that begin with them or hold them whole. Nothing that was not said."""
+    begun = _WORD.findall(typed.casefold())
+    counts: Counter[str] = Counter()
+    if begun:
+        for text in texts:
+            words = _WORD.findall(text.casefold())
+            for place in _places(words, begun):
+                counts[" ".join(words[place : place + len(begun)])] += 1
+                if len(words) <= PHRASE_WORDS:
+                    counts[" ".join(words)] += 1
+                break
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], len(item[0]), item[0]))
+    return [phrase for phrase, _ in ranked[:limit]]
+
+
+def _places(words: Sequence[str], begun: Sequence[str]) -> Iterable[int]:
+    """Where `words` go on as `begun` did, its last word perhaps as the beginning of a longer one."""
+    whole, last = list(begun[:-1]), begun[-1]
+    for place in range(len(words) - len(begun) + 1):
+        if list(words[place : place + len(whole)]) == whole and words[place + len(whole)].startswith(last):
+            yield place
 
 
 def frame_points(embeddings: Embeddings) -> list[FramePoint]:

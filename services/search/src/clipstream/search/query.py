@@ -13,11 +13,19 @@ from pydantic import BaseModel, Field, ValidationError
 
 from clipstream.common.errors import Outage
 from clipstream.common.vectors.index import Filter, Hit, VectorIndex
-from clipstream.search.processor import HEADLINE_END, HEADLINE_START, SimilarVideo, fold_similar, sample_evenly
+from clipstream.search.processor import (
+    HEADLINE_END,
+    HEADLINE_START,
+    SimilarVideo,
+    completions,
+    fold_similar,
+    sample_evenly,
+)
 from clipstream.search.repository import Repository
 from clipstream.search.stage import of_video
 
 HITS_PER_MOMENT = 50
+TEXTS_PER_SUGGESTION = 200
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -26,8 +34,11 @@ class SpeechQuery(BaseModel):
 
     q: Annotated[str, Field(min_length=1, max_length=10_000)]
     stream_ids: list[UUID]
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    limit: Annotated[int, Field(ge=0, le=100)] = 20
     offset: Annotated[int, Field(ge=0, le=1_000_000_000_000)] = 0
+    openings_of: Annotated[list[UUID], Field(max_length=5_000)] = Field(
+        default=[], description="videos that are shown from second 0 on already"
+    )
 
 
 class SpeechHit(BaseModel):
@@ -45,6 +56,18 @@ class SpeechAnswer(BaseModel):
     total: int
 
 
+class SuggestionQuery(BaseModel):
+    """What somebody has typed so far. `stream_ids` as in `SpeechQuery`."""
+
+    q: Annotated[str, Field(min_length=1, max_length=10_000)]
+    stream_ids: list[UUID]
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class SuggestionAnswer(BaseModel):
+    phrases: list[str]
+
+
 class SimilarQuery(BaseModel):
     video_id: UUID
     stream_ids: list[UUID]
@@ -56,7 +79,7 @@ class SimilarAnswer(BaseModel):
 
 
 class Queries:
-    """The two questions the gateway may ask."""
+    """The questions the gateway may ask."""
 
     def __init__(self, repository: Repository, index: VectorIndex) -> None:
         self._repository = repository
@@ -64,12 +87,18 @@ class Queries:
 
     async def speech(self, query: SpeechQuery) -> SpeechAnswer:
         text = query.q.replace("\0", " ")
-        found, total = await self._repository.spoken(text, query.stream_ids, limit=query.limit, offset=query.offset)
+        found, total = await self._repository.spoken(
+            text, query.stream_ids, limit=query.limit, offset=query.offset, openings_of=query.openings_of
+        )
         hits = [
             SpeechHit(video_id=h.video_id, start_s=h.start_s, end_s=h.end_s, text=h.text, marked=runs(h.marked))
             for h in found
         ]
         return SpeechAnswer(hits=hits, total=total)
+
+    async def suggestions(self, query: SuggestionQuery) -> SuggestionAnswer:
+        texts = await self._repository.begun(query.q.replace("\0", " "), query.stream_ids, limit=TEXTS_PER_SUGGESTION)
+        return SuggestionAnswer(phrases=await asyncio.to_thread(completions, texts, query.q, query.limit))
 
     async def similar(self, query: SimilarQuery) -> SimilarAnswer | None:
         """None where the video's pictures are not indexed yet."""
@@ -104,13 +133,17 @@ def routes(queries: Queries, token: str) -> list[web.RouteDef]:
     async def speech(request: web.Request) -> web.StreamResponse:
         return _json(await queries.speech(SpeechQuery.model_validate_json(await request.read())))
 
+    async def suggestions(request: web.Request) -> web.StreamResponse:
+        return _json(await queries.suggestions(SuggestionQuery.model_validate_json(await request.read())))
+
     async def similar(request: web.Request) -> web.StreamResponse:
         answer = await queries.similar(SimilarQuery.model_validate_json(await request.read()))
         if answer is None:
             return web.json_response({"error": "not indexed yet"}, status=404)
         return _json(answer)
 
-    return [web.post("/query/speech", _guarded(speech, token)), web.post("/query/similar", _guarded(similar, token))]
+    asked = {"/query/speech": speech, "/query/suggestions": suggestions, "/query/similar": similar}
+    return [web.post(path, _guarded(handler, token)) for path, handler in asked.items()]
 
 
 def _guarded(handler: Handler, token: str) -> Handler:

@@ -30,7 +30,8 @@ class SpokenHit:
 # The query is any text a person types: websearch_to_tsquery never raises on syntax.
 _QUERY = "(websearch_to_tsquery('simple', $1) || websearch_to_tsquery('english', $1))"
 
-_SPEECH = f"""
+# Each video by its best segment. $3 names videos that the asker shows already from second 0 on.
+_RANKED = f"""
 WITH query AS (SELECT {_QUERY} AS q),
 ranked AS (
     SELECT s.*, ts_rank_cd(s.lexemes, query.q) AS rank,
@@ -38,18 +39,25 @@ ranked AS (
     FROM segments s, query
     WHERE s.lexemes @@ query.q AND s.stream_id = ANY($2::uuid[])
 ),
-page AS (
-    SELECT *, count(*) OVER () AS total FROM ranked WHERE place = 1 ORDER BY rank DESC, video_id LIMIT $3 OFFSET $4
-)
-SELECT video_id, start_s, end_s, text, total,
-       ts_headline('english', text, query.q, $5) AS marked
-FROM page, query ORDER BY rank DESC, video_id
+best AS (SELECT * FROM ranked WHERE place = 1 AND NOT (start_s = 0 AND video_id = ANY($3::uuid[])))
 """  # noqa: S608 - only constants of this file are joined
 
-_SPEECH_TOTAL = f"""
-SELECT count(DISTINCT video_id) FROM segments
-WHERE lexemes @@ {_QUERY} AND stream_id = ANY($2::uuid[])
+_SPEECH = f"""
+{_RANKED},
+page AS (SELECT *, count(*) OVER () AS total FROM best ORDER BY rank DESC, video_id LIMIT $4 OFFSET $5)
+SELECT video_id, start_s, end_s, text, total,
+       ts_headline('english', text, query.q, $6) AS marked
+FROM page, query ORDER BY rank DESC, video_id
 """  # noqa: S608
+
+_SPEECH_TOTAL = f"{_RANKED} SELECT count(*) FROM best"  # noqa: S608
+
+# The last word may be unfinished. What becomes a query is PostgreSQL's own writing of the lexemes, never the input.
+_BEGUN = """
+SELECT text FROM segments
+WHERE lexemes @@ (nullif(plainto_tsquery('simple', $1)::text, '') || ':*')::tsquery AND stream_id = ANY($2::uuid[])
+LIMIT $3
+"""
 
 _HEADLINE = f"StartSel={HEADLINE_START}, StopSel={HEADLINE_END}, HighlightAll=true"
 
@@ -102,15 +110,23 @@ class Repository:
         return str(value) if value is not None else None
 
     async def spoken(
-        self, query: str, streams: Sequence[UUID], *, limit: int, offset: int
+        self, query: str, streams: Sequence[UUID], *, limit: int, offset: int, openings_of: Sequence[UUID] = ()
     ) -> tuple[list[SpokenHit], int]:
-        """Videos of `streams` in which `query` is said, best first, each with its best segment; and how many in all."""
+        """Videos of `streams` in which `query` is said, best first, each with its best segment; and how many in all.
+        Left out are those of `openings_of` whose best segment begins at second 0."""
+        about = (query, list(streams), list(openings_of))
         with map_database_errors():
             async with self._pool.acquire() as connection:
-                rows = await connection.fetch(_SPEECH, query, list(streams), limit, offset, _HEADLINE)
-                total = rows[0]["total"] if rows else await connection.fetchval(_SPEECH_TOTAL, query, list(streams))
+                rows = await connection.fetch(_SPEECH, *about, limit, offset, _HEADLINE)
+                total = rows[0]["total"] if rows else await connection.fetchval(_SPEECH_TOTAL, *about)
         hits = [SpokenHit(r["video_id"], r["start_s"], r["end_s"], r["text"], r["marked"]) for r in rows]
         return hits, int(total)
+
+    async def begun(self, words: str, streams: Sequence[UUID], *, limit: int) -> list[str]:
+        """Segments of `streams` that hold all `words`, the last one perhaps as the beginning of a longer one."""
+        with map_database_errors():
+            rows = await self._pool.fetch(_BEGUN, words, list(streams), limit)
+        return [row["text"] for row in rows]
 
     async def check(self) -> None:
         """Raises `Outage` where the database cannot be asked."""

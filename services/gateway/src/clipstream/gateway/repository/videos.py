@@ -15,8 +15,8 @@ _COLUMNS = """
 v.id, v.stream_id, v.uploader_id, v.title, v.filename, v.content_type, v.key, v.size_bytes, v.sha256, v.recorded_at, v.status,
 v.processing_index, v.error, v.failed_stage, v.duration_s, v.playback::text, v.transcript::text, v.media::text,
 CASE WHEN v.dismissed_at IS NULL THEN v.duplicate::text END AS duplicate,
-v.created_at, v.uploaded_at, v.playable_at, v.ready_at, v.revision, u.name AS uploader_name,
-u.avatar AS uploader_avatar
+v.embedding::text, v.created_at, v.uploaded_at, v.playable_at, v.ready_at, v.revision, v.description, v.tags,
+u.name AS uploader_name, u.avatar AS uploader_avatar
 """
 
 _CREATE = """
@@ -26,14 +26,27 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval)
 """
 
 _BY_ID = f"""
-SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id WHERE v.id = ANY($1::uuid[])
+SELECT {_COLUMNS}, (SELECT count(*) FROM likes l WHERE l.video_id = v.id) AS total_likes
+FROM videos v JOIN users u ON u.id = v.uploader_id WHERE v.id = ANY($1::uuid[])
 """  # noqa: S608 - only the constant above is put in
 
 _OF_STREAM = f"""
 SELECT {_COLUMNS} FROM videos v JOIN users u ON u.id = v.uploader_id
 WHERE v.stream_id = $1 AND ($3::timestamptz IS NULL OR (v.created_at, v.id) < ($3, $4::uuid))
+  AND ($5::text IS NULL OR v.status = $5) AND ($6::uuid IS NULL OR v.uploader_id = $6)
+  AND ($7::text IS NULL OR EXISTS (SELECT FROM unnest(v.tags) AS t (tag) WHERE lower(tag) = lower($7)))
+  AND ($8::text IS NULL OR strpos(lower(v.title), lower($8)) > 0)
 ORDER BY v.created_at DESC, v.id DESC LIMIT $2
 """  # noqa: S608 - only the constant above is put in
+
+# What is already so wakes nobody.
+_EDIT = """
+UPDATE videos
+SET title = coalesce($2, title), description = coalesce($3, description), tags = coalesce($4::text[], tags),
+    changed_at = now(), revision = revision + 1
+WHERE id = $1 AND (title, description, tags)
+      IS DISTINCT FROM (coalesce($2, title), coalesce($3, description), coalesce($4::text[], tags))
+"""
 
 # One look tells all that access needs: no row = no such video, no role = not yours.
 _ACCESS = """
@@ -104,10 +117,32 @@ async def by_ids(connection: Connection, video_ids: Sequence[UUID]) -> dict[UUID
 
 
 async def of_stream(
-    connection: Connection, stream_id: UUID, *, limit: int, after: After = (None, None)
+    connection: Connection,
+    stream_id: UUID,
+    *,
+    limit: int,
+    after: After = (None, None),
+    status: str | None = None,
+    uploader_id: UUID | None = None,
+    tag: str | None = None,
+    title: str | None = None,
 ) -> list[Record]:
-    rows: list[Record] = await connection.fetch(_OF_STREAM, stream_id, limit, *after)
+    """Newest first; `title` is part of it. Capitals make no difference, and patterns have no meaning."""
+    rows: list[Record] = await connection.fetch(_OF_STREAM, stream_id, limit, *after, status, uploader_id, tag, title)
     return rows
+
+
+async def lock(connection: Connection, video_id: UUID) -> Record | None:
+    """The video as `by_id` has it, held until the transaction ends."""
+    await connection.execute("SELECT FROM videos WHERE id = $1 FOR UPDATE", video_id)
+    return await by_id(connection, video_id)
+
+
+async def edit(
+    connection: Connection, video_id: UUID, *, title: str | None, description: str | None, tags: Sequence[str] | None
+) -> None:
+    """None leaves a thing as it is."""
+    await connection.execute(_EDIT, video_id, title, description, tags)
 
 
 async def access(connection: Connection, video_id: UUID, user_id: UUID) -> Record | None:

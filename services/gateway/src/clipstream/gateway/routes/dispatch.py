@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from clipstream.gateway.problems import Problem, authentication_required, descri
 from clipstream.gateway.repository import keys, users
 from clipstream.gateway.repository.idempotency import Use
 from clipstream.gateway.routes.api import JSON_LIMIT, Call, Path, Route, StreamPath, VideoPath
+from clipstream.gateway.routes.conditional import etag_of
 from clipstream.gateway.services import SERVICES, Services
 
 M = TypeVar("M", bound=BaseModel)
@@ -165,7 +165,7 @@ def _respond(route: Route, request: web.Request, answer: BaseModel | web.StreamR
     body = answer.model_dump_json().encode()
     headers = {"Cache-Control": "private, no-cache"}
     if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
-        etag = headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        etag = headers["ETag"] = etag_of(body)
         if matches(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return web.Response(status=304, headers=headers)
     if route.location is not None:

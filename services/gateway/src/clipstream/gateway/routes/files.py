@@ -2,23 +2,80 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import PurePosixPath
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from asyncpg import Record
+from pydantic import Field
 
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.ids import VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
+from clipstream.gateway import views
 from clipstream.gateway.access import Access
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import videos
-from clipstream.gateway.routes.api import Call, RouteTable, VideoPath
-from clipstream.gateway.serving import serve_object
+from clipstream.gateway.routes.api import Call, Query, RouteTable, VideoPath
+from clipstream.gateway.serving import attachment, serve_object
 from clipstream.gateway.views import fact
 
 table = RouteTable("files")
+_REVALIDATE = "private, no-cache"
+ADDRESS_LIFE = timedelta(minutes=1)  # a download only has to begin in it; access is looked at again for the next
+UNKNOWN_TYPE = "application/octet-stream"
+# By the demuxer that read the file, never by what its uploader said: with pictures, and without.
+TYPES: dict[str, tuple[str, str]] = {
+    "mov,mp4,m4a,3gp,3g2,mj2": ("video/mp4", "audio/mp4"),
+    "matroska,webm": ("video/x-matroska", "audio/x-matroska"),
+    "avi": ("video/x-msvideo", "video/x-msvideo"),
+    "flv": ("video/x-flv", "video/x-flv"),
+    "asf": ("video/x-ms-wmv", "audio/x-ms-wma"),
+    "mp3": ("audio/mpeg", "audio/mpeg"),
+    "wav": ("audio/wav", "audio/wav"),
+    "flac": ("audio/flac", "audio/flac"),
+    "aac": ("audio/aac", "audio/aac"),
+    "ogg": ("video/ogg", "audio/ogg"),
+}
+_HARMLESS = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
+
+
+class FileQuery(Query):
+    proxy: bool = Field(default=False, description="send the bytes from here, never a redirect to the store")
+
+
+@table.route(
+    "GET",
+    "/files/videos/{video_id}/stream",
+    access=Access.VIEWER,
+    content=(UNKNOWN_TYPE, *sorted({kind for both in TYPES.values() for kind in both})),
+    errors={404: "File not found", 416: "Range not satisfiable"},
+)
+async def get_file(call: Call, path: VideoPath, query: FileQuery) -> web.StreamResponse:
+    """The file as it was uploaded, whole or a range of it; from the store itself where that can be reached (302)"""
+    row = await views.found(call.services.pool, path.video_id)
+    key, store = ObjectKey(row["key"]), call.services.store
+    if row["status"] == "uploading":
+        raise Problem(404, "File not found", ["It has not arrived yet."])
+    if not query.proxy and call.request.method == hdrs.METH_GET:
+        address = await store.presign_get(key, expires_in=ADDRESS_LIFE)
+        if address is not None:
+            return web.Response(status=302, headers={hdrs.LOCATION: address, hdrs.CACHE_CONTROL: "private, no-store"})
+    headers = attachment(row["title"], PurePosixPath(key).suffix) | _HARMLESS
+    try:
+        return await serve_object(
+            call.request, store, key, content_type=_type(row), cache_control=_REVALIDATE, headers=headers
+        )
+    except NotFound as error:
+        raise Problem(404, "File not found") from error
+
+
+def _type(row: Record) -> str:
+    media = fact(row, "media")
+    pictured, heard = TYPES.get(media.get("container", ""), (UNKNOWN_TYPE, UNKNOWN_TYPE))
+    return pictured if media.get("video") else heard
 
 
 @table.route(
@@ -26,30 +83,37 @@ table = RouteTable("files")
     "/files/videos/{video_id}/thumbnail",
     access=Access.VIEWER,
     content=("image/jpeg",),
-    errors={404: "Thumbnail not found"},
+    errors={404: "Thumbnail not found", 416: "Range not satisfiable"},
 )
 async def get_thumbnail(call: Call, path: VideoPath) -> web.StreamResponse:
     """The poster picture, marked while processing or where the video is a duplicate"""
-    row = await videos.by_id(call.services.pool, path.video_id)
-    if row is None:
-        raise Problem(404, "Video not found")
-    for key in _candidates(row):
-        try:
-            return await serve_object(
-                call.request, call.services.store, key, content_type="image/jpeg", cache_control="private, no-cache"
-            )
-        except NotFound:
-            continue
-    raise Problem(404, "Thumbnail not found")
+    row = await views.found(call.services.pool, path.video_id)
+    try:
+        return await serve_object(
+            call.request,
+            call.services.store,
+            await _picture(call, row),
+            content_type="image/jpeg",
+            cache_control=_REVALIDATE,
+        )
+    except NotFound as error:
+        raise Problem(404, "Thumbnail not found") from error
 
 
-def _candidates(row: Record) -> list[ObjectKey]:
-    """The best picture first. A duplicate was never transcoded: its original, in the same stream, shows the same."""
-    video_id = VideoId(row["id"])
-    plain = keys.thumbnail(video_id)
-    if row["processing_index"] > 0:
-        return [keys.thumbnail(video_id, "processing"), plain]
-    if row["processing_index"] == 0:
-        return [plain]
-    original = VideoId(UUID(fact(row, "duplicate")["original_id"]))
-    return [keys.thumbnail(video_id, "duplicate"), plain, keys.thumbnail(original)]
+async def _picture(call: Call, row: Record) -> ObjectKey:
+    """What is shown of a video in its state. A duplicate was never transcoded: its original, in the same stream, shows
+    the same."""
+    marked = call.services.thumbnails.marked
+    if row["status"] in ("uploading", "processing"):
+        return await marked(row["id"], "processing", title=row["title"], poster=_poster(row))
+    if row["status"] == "duplicate":
+        original = await videos.by_id(call.services.pool, UUID(fact(row, "duplicate")["original_id"]))
+        same = original if original is not None and original["stream_id"] == row["stream_id"] else None
+        poster = _poster(row) or (None if same is None else _poster(same))
+        return await marked(row["id"], "duplicate", title=row["title"], poster=poster)
+    return keys.thumbnail(VideoId(row["id"]))
+
+
+def _poster(row: Record) -> ObjectKey | None:
+    """Made by transcoding: before that nobody need ask the store."""
+    return keys.thumbnail(VideoId(row["id"])) if fact(row, "playback") else None
