@@ -60,6 +60,7 @@ class Clip:
     embedding: Mapping[str, Any] | None = None
     duplicate: Mapping[str, Any] | None = None
     rejection: str | None = None
+    content_hash: str | None = None
     uploaded_at: datetime | None = None
 
     status: Status = "uploading"
@@ -67,6 +68,7 @@ class Clip:
     error: str | None = None
     failed_stage: Stage | None = None
     duration_s: float | None = None
+    stored_bytes: int = 0
     playable_at: datetime | None = None
     ready_at: datetime | None = None
 
@@ -92,6 +94,7 @@ def _uploaded(clip: Clip, envelope: Envelope, event: events.UploadCompleted) -> 
 
 def _ingested(clip: Clip, envelope: Envelope, event: events.ClipIngested) -> None:
     clip.media = event.media.model_dump(mode="json")
+    clip.content_hash = clip.content_hash or event.content_hash
     _done(clip, envelope, "ingest")
     _trigger(clip, envelope, "dedupe")
 
@@ -102,6 +105,7 @@ def _rejected(clip: Clip, envelope: Envelope, event: events.ClipRejected) -> Non
 
 
 def _unique(clip: Clip, envelope: Envelope, event: events.ClipUnique) -> None:
+    clip.content_hash = clip.content_hash or event.content_hash
     _done(clip, envelope, "dedupe")
     for stage in UNIQUE_STARTS:
         _trigger(clip, envelope, stage)
@@ -179,6 +183,7 @@ def _derive(clip: Clip) -> None:
     clip.playable_at = stages["transcode"].done_at
     clip.duration_s = (clip.playback or {}).get("duration_s") or (clip.media or {}).get("duration_s")
     joined = joined_at(stages)
+    clip.stored_bytes = (clip.playback or {}).get("stored_bytes", 0)
     clip.ready_at = _first(clip.ready_at, joined)
     clip.failed_stage = next((s for s in ESSENTIAL if stages[s].failed_at and not stages[s].done_at), None)
     clip.status = _status(clip, joined is not None)

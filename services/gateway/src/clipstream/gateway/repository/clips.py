@@ -11,12 +11,13 @@ from uuid import UUID
 from asyncpg import Connection, Record
 
 from clipstream.common.contracts.ids import StreamId, VideoId
-from clipstream.gateway.projection import STAGES, Clip, StageRow
+from clipstream.gateway.projection import Clip, StageRow
 
 _FACTS = ("media", "playback", "transcript", "embedding", "duplicate")
 
 _LOCK = """
 SELECT id, stream_id, status, processing_index, error, failed_stage, duration_s, rejection, uploaded_at, playable_at, ready_at,
+       content_hash, stored_bytes,
        media::text, playback::text, transcript::text, embedding::text, duplicate::text
 FROM videos WHERE id = $1 FOR UPDATE
 """
@@ -29,7 +30,8 @@ _SAVE = """
 UPDATE videos
 SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_s = $6, rejection = $7, uploaded_at = $8,
     playable_at = $9, ready_at = $10, media = $11::text::jsonb, playback = $12::text::jsonb, transcript = $13::text::jsonb,
-    embedding = $14::text::jsonb, duplicate = $15::text::jsonb, changed_at = now(), revision = revision + 1
+    embedding = $14::text::jsonb, duplicate = $15::text::jsonb, content_hash = $16, stored_bytes = $17,
+    changed_at = now(), revision = revision + 1
 WHERE id = $1
 RETURNING revision
 """
@@ -50,12 +52,6 @@ INSERT INTO matches (video_id, other_id, kind, similarity)
 SELECT $1, id, 'duplicate', $3 FROM videos WHERE id = $2
 ON CONFLICT DO NOTHING
 """
-
-
-async def create_stages(connection: Connection, video_id: UUID) -> None:
-    await connection.executemany(
-        "INSERT INTO stages (video_id, stage) VALUES ($1, $2)", [(video_id, stage) for stage in STAGES]
-    )
 
 
 async def lock(connection: Connection, video_id: UUID) -> Clip | None:
@@ -84,6 +80,8 @@ async def save(connection: Connection, clip: Clip, *, queued_after: timedelta) -
         clip.playable_at,
         clip.ready_at,
         *(_dumps(getattr(clip, name)) for name in _FACTS),
+        clip.content_hash,
+        clip.stored_bytes,
     )
     await connection.executemany(
         _SAVE_STAGE,
