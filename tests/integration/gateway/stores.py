@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from clipstream.common.contracts.keys import ObjectKey
+from clipstream.common.errors import NotFound
 from clipstream.common.store.parts import PART_SIZE
 from fixtures.minio import S3Server
 from integration.gateway.world import Answer, Somebody, World, serving, settings
@@ -101,6 +103,18 @@ class Client:
     async def row(self) -> Any:
         (row,) = await self.world.rows("uploads", id=UUID(self.upload["id"]))
         return row
+
+    async def ended(self) -> bool:
+        """Whether the store knows nothing of it any more."""
+        try:
+            await self.world.store.list_parts(self.key, (await self.row())["store_id"])
+        except NotFound:
+            return True
+        return False
+
+    async def told(self) -> list[dict[str, Any]]:
+        """The events that are to be sent."""
+        return [json.loads(row["body"]) for row in await self.world.rows("outbox")]
 
     async def finished(self) -> Client:
         await self.send(*range(1, self.upload["part_count"] + 1))

@@ -4,54 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from clipstream.common.contracts.ids import upload_event_id
-from clipstream.common.errors import NotFound
 from clipstream.common.store.parts import PART_SIZE
 from integration.gateway.conftest import Friends, make_friends
-from integration.gateway.stores import LONG, Client, Site, site
+from integration.gateway.stores import LONG, Client, Site
 from integration.gateway.world import FILE, World, unknown
-
-
-@pytest.fixture(params=["disk", "s3"])
-async def place(request: pytest.FixtureRequest, gateway_database: str, tmp_path: Path) -> Site:
-    return site(request, gateway_database, tmp_path)
-
-
-@pytest.fixture
-async def world(place: Site) -> AsyncIterator[World]:
-    async with place.gateway() as made:
-        yield made
-
-
-@pytest.fixture
-async def friends(world: World) -> Friends:
-    return await make_friends(world)
-
-
-@pytest.fixture
-async def client(world: World, friends: Friends) -> Client:
-    return await Client.begin(world, friends.uploader, friends.stream_id)
-
-
-async def _told(world: World) -> list[dict[str, Any]]:
-    return [json.loads(row["body"]) for row in await world.rows("outbox")]
-
-
-async def _ended(client: Client) -> bool:
-    row = await client.row()
-    try:
-        await client.world.store.list_parts(client.key, row["store_id"])
-    except NotFound:
-        return True
-    return False
 
 
 async def test_the_whole_story_with_a_tab_closed_and_a_server_restarted(place: Site, client: Client) -> None:
@@ -76,7 +38,7 @@ async def test_the_whole_story_with_a_tab_closed_and_a_server_restarted(place: S
     stored = await world.store.head(client.key)
     assert b"".join([piece async for piece in world.store.stream(client.key)]) == LONG
     assert stored.metadata["filename"] == "clip.mp4"
-    (event,) = await _told(world)
+    (event,) = await client.told()
     assert event["id"] == str(upload_event_id(world.store.bucket, stored.key, stored.etag, stored.size_bytes))
     shown = await client.look()
     assert (shown["state"], shown["bytes"], shown["missing"]) == ("complete", len(LONG), [])
@@ -110,7 +72,7 @@ async def test_part_lists_that_lie_are_refused_and_true_ones_taken(client: Clien
         refused = await client.complete(lie)
         assert (refused.status, refused.error) == (400, "Invalid upload parts"), lie
         assert refused.json["details"]
-    assert await _told(client.world) == []
+    assert await client.told() == []
     assert (await client.complete([two, one | {"etag": f'"{one["etag"]}"'}])).status == 200
 
 
@@ -164,7 +126,7 @@ async def test_aborting_gives_back_what_has_arrived(client: Client) -> None:
     await client.send(1)
     for _ in range(2):
         assert (await client.who.ask("DELETE", client.path)).status == 204
-    assert await _ended(client)
+    assert await client.ended()
     assert (await client.world.send(signed, client.piece(1))).status == 404
     for late in (await client.ask([1]), await client.complete()):
         assert (late.status, late.error) == (409, "Upload aborted")
@@ -194,12 +156,12 @@ async def test_chunks_do_not_overwrite_a_file_that_came_at_once(client: Client) 
     assert await client.world.store.read_range(client.key, 0, 4) == LONG[::-1][:4]
     assert (await client.who.post(f"/videos/{client.video_id}/complete")).status == 200
     await client.world.gateway.sweeper.sweep()
-    assert await _ended(client)
+    assert await client.ended()
 
 
-async def test_only_its_uploader_and_admins_touch_it_and_only_as_part_of_its_video(
-    client: Client, friends: Friends
-) -> None:
+async def test_only_its_uploader_and_admins_touch_it_and_only_as_part_of_its_video(anywhere: World) -> None:
+    friends = await make_friends(anywhere)
+    client = await Client.begin(anywhere, friends.uploader, friends.stream_id)
     await client.send(1)
     other = await Client.begin(client.world, friends.creator, friends.stream_id)
     for stranger in (friends.creator, friends.viewer, friends.outsider, friends.revoked, friends.site_admin):
@@ -223,96 +185,7 @@ async def test_many_at_once_open_one_and_complete_it_once(client: Client) -> Non
     await client.send(1, 2)
     done = await asyncio.gather(*(client.complete() for _ in range(10)))
     assert {answer.status for answer in done} == {200}, [answer.raw for answer in done]
-    assert len(await _told(client.world)) == 1
-
-
-async def test_an_answer_that_was_lost_is_given_again(client: Client) -> None:
-    """The store has made the file; then the process died, and the bucket's own event came first."""
-    await client.finished()
-    (event,) = await _told(client.world)
-    await client.world.pool.execute("UPDATE uploads SET state = 'open'")
-    again = await client.complete()
-    assert (again.status, again.json["status"]) == (200, "processing")
-    assert (await client.row())["state"] == "complete"
-    assert await _told(client.world) == [event]
-
-
-async def test_a_file_whose_completion_nobody_heard_of_is_found(client: Client) -> None:
-    await client.send(1, 2)
-    row = await client.row()
-    parts = await client.world.store.list_parts(client.key, row["store_id"])
-    await client.world.store.complete_multipart(client.key, row["store_id"], parts)
-    assert (await client.look())["state"] == "complete"
-    assert (await client.who.get(f"/videos/{client.video_id}")).json["status"] == "processing"
-    assert (await client.complete()).status == 200
-    assert len(await _told(client.world)) == 1
-
-
-async def test_an_upload_that_the_store_has_lost_is_begun_anew(client: Client) -> None:
-    await client.send(1)
-    await client.world.store.abort_multipart(client.key, (await client.row())["store_id"])
-    lost = await client.complete()
-    assert (lost.status, lost.error) == (409, "Upload not complete")
-    assert (await client.look())["state"] == "aborted"
-    again = await client.who.post(f"/videos/{client.video_id}/uploads")
-    assert (again.status, again.json["received"]) == (201, [])
-    client.upload = again.json
-    await client.finished()
-
-
-async def _silent(client: Client, hours: int = 25) -> None:
-    """As if nothing had been heard of the upload for so long."""
-    for table in ("uploads", "videos"):
-        await client.world.pool.execute(f"UPDATE {table} SET seen_at = now() - $1 * interval '1 hour'", hours)  # noqa: S608
-    await client.world.pool.execute("UPDATE videos SET look_at = now(), created_at = now() - interval '9 days'")
-
-
-async def test_nobody_ends_an_upload_whose_parts_still_arrive(client: Client) -> None:
-    await client.send(1)
-    await _silent(client)
-    await client.world.gateway.sweeper.sweep()
-    assert (await client.look())["bytes"] == PART_SIZE
-    assert (await client.who.get(f"/videos/{client.video_id}")).json["status"] == "uploading"
-    await client.send(2)
-    assert (await client.complete()).status == 200
-
-
-@pytest.mark.parametrize("sign_of_life", ["look", "sign", "open"])
-async def test_nobody_ends_an_upload_that_somebody_asks_about(client: Client, sign_of_life: str) -> None:
-    await client.address(1)
-    await _silent(client)
-    if sign_of_life == "look":
-        await client.look()
-    elif sign_of_life == "sign":
-        await client.address(1)
-    else:
-        await client.who.post(f"/videos/{client.video_id}/uploads")
-    await client.world.gateway.sweeper.sweep()
-    assert not await _ended(client)
-    assert (await client.look())["state"] == "open"
-
-
-async def test_a_silent_upload_ends_in_the_store_and_in_words(place: Site, client: Client) -> None:
-    await client.send(1)
-    await _silent(client)
-    async with place.gateway(abandon_after="PT0S") as impatient:  # for which even a part of just now is old
-        await impatient.gateway.sweeper.sweep()
-        await impatient.pool.execute("UPDATE videos SET look_at = now()")
-        await impatient.gateway.sweeper.sweep()
-    assert await _ended(client)
-    assert (await client.row())["state"] == "aborted"
-    details = (await client.who.get(f"/videos/{client.video_id}")).json
-    assert (details["status"], details["error"]) == ("rejected", "The upload never arrived. Upload the clip again.")
-
-
-async def test_what_arrived_for_a_deleted_video_is_given_back(client: Client) -> None:
-    await client.send(1)
-    store_id = (await client.row())["store_id"]
-    assert (await client.who.ask("DELETE", f"/videos/{client.video_id}")).status == 204
-    await client.world.gateway.sweeper.sweep()
-    with pytest.raises(NotFound):
-        await client.world.store.list_parts(client.key, store_id)
-    assert await client.world.rows("uploads") == []
+    assert len(await client.told()) == 1
 
 
 NAMES = [
@@ -323,9 +196,10 @@ NAMES = [
 ]  # fmt: skip
 
 
-async def test_any_name_is_only_a_name(world: World, friends: Friends) -> None:
+async def test_any_name_is_only_a_name(anywhere: World) -> None:
+    friends = await make_friends(anywhere)
     for name in NAMES:
-        await _store_under(name, world, friends)
+        await _store_under(name, anywhere, friends)
 
 
 async def _store_under(name: str, world: World, friends: Friends) -> None:

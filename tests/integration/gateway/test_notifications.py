@@ -30,7 +30,9 @@ async def friends(world: World) -> Friends:
     return await make_friends(world)
 
 
-def _record(key: str, bucket: str = "clipstream", name: str = "s3:ObjectCreated:Put", **stored: Any) -> dict[str, Any]:
+def _record(
+    key: str, /, bucket: str = "clipstream", name: str = "s3:ObjectCreated:Put", **stored: Any
+) -> dict[str, Any]:
     about = {"bucket": {"name": bucket}, "object": {"key": quote_plus(key), "eTag": "e", "size": len(FILE), **stored}}
     return {"eventName": name, "eventSource": "minio:s3", "s3": about}
 
