@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from clipstream.common.errors import Conflict, Rejected
+from clipstream.common.errors import Conflict, NotFound, Rejected
 from clipstream.common.settings import StoreSettings
 from clipstream.common.store import ObjectStore, open_store
 from clipstream.common.store.presign import ROUTE, UploadSigner, receive
@@ -50,6 +50,8 @@ async def open_on_disk(root: Path) -> AsyncIterator[Opened]:
             info = await receive(store, grant, request.content.iter_chunked(1 << 16))
         except Rejected as error:
             return web.Response(status=403, text=str(error))
+        except NotFound as error:
+            return web.Response(status=404, text=str(error))
         except Conflict as error:
             return web.Response(status=412, text=str(error))
         return web.Response(headers={"ETag": f'"{info.etag}"'})

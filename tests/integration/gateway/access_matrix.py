@@ -98,6 +98,12 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("DELETE", "/auth/keys/{key_id}"): Rule(signed_in(404) | {"uploader": 204}, changes=True),
     # --- members and invites
     # --- chunked uploads and notifications
+    ("POST", "/videos/{video_id}/uploads"): Rule(uploader(409)),
+    ("GET", "/videos/{video_id}/uploads/{upload_id}"): Rule(uploader(200)),
+    ("POST", "/videos/{video_id}/uploads/{upload_id}/parts"): Rule(uploader(409), {"parts": [{"number": 1}]}),
+    ("POST", "/videos/{video_id}/uploads/{upload_id}/complete"): Rule(uploader(409)),
+    ("DELETE", "/videos/{video_id}/uploads/{upload_id}"): Rule(uploader(204)),
+    ("POST", "/webhooks/minio/upload-complete"): Rule(public(401), {"Records": []}),
     # --- social and shares
     # --- webhooks out
     # --- operator, duplicates, assets

@@ -11,6 +11,7 @@ import pytest
 from clipstream.common.db.migrations import migrate
 from clipstream.gateway.app import MIGRATIONS, SCHEMA
 from fixtures.postgres import Databases
+from integration.gateway.stores import Client, Site, site
 from integration.gateway.world import Somebody, World, serving, settings
 
 
@@ -71,3 +72,23 @@ async def stream_of(world: World, people: Mapping[str, Somebody]) -> str:
     for name, role in (("admin", "admin"), ("uploader", "creator"), ("creator", "creator"), ("viewer", "viewer")):
         await world.join(stream_id, people[name], role)
     return stream_id
+
+
+@pytest.fixture(params=["disk", "s3"])
+def place(request: pytest.FixtureRequest, gateway_database: str, tmp_path: Path) -> Site:
+    """Where gateways can be started, on a disk and on S3."""
+    return site(request, gateway_database, tmp_path)
+
+
+@pytest.fixture
+async def anywhere(place: Site) -> AsyncIterator[World]:
+    """A gateway over each store."""
+    async with place.gateway() as made:
+        yield made
+
+
+@pytest.fixture
+async def client(anywhere: World) -> Client:
+    """The uploader, with a chunked upload just opened, over each store."""
+    friends = await make_friends(anywhere)
+    return await Client.begin(anywhere, friends.uploader, friends.stream_id)

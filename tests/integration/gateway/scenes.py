@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from clipstream.common.contracts.ids import VideoId
 from integration.gateway.conftest import Friends, stream_of
 from integration.gateway.world import World
 
@@ -12,7 +13,12 @@ async def scene(world: World, friends: Friends, *, fresh: bool = False) -> dict[
     """Ids by the names that paths give them. `fresh`: in a stream made for this one request."""
     stream_id = await stream_of(world, vars(friends)) if fresh else friends.stream_id
     video_id = await world.ready(friends.uploader, stream_id)
-    return {"stream_id": stream_id, "video_id": str(video_id), "key_id": await _key(world, friends)}
+    return {
+        "stream_id": stream_id,
+        "video_id": str(video_id),
+        "key_id": await _key(world, friends),
+        "upload_id": await _upload(world, video_id),
+    }
 
 
 async def _key(world: World, friends: Friends) -> str:
@@ -24,5 +30,16 @@ async def _key(world: World, friends: Friends) -> str:
             uuid4(),
             friends.uploader.user_id,
             uuid4().bytes,
+        )
+    )
+
+
+async def _upload(world: World, video_id: VideoId) -> str:
+    """A chunked upload that was given up."""
+    return str(
+        await world.pool.fetchval(
+            "INSERT INTO uploads (id, video_id, key, size_bytes, part_size, state) "
+            "SELECT gen_random_uuid(), id, key, size_bytes, 1, 'aborted' FROM videos WHERE id = $1 RETURNING id",
+            video_id,
         )
     )

@@ -21,6 +21,7 @@ from integration.gateway.conftest import Friends
 from integration.gateway.world import World, eventually
 
 BOOKKEEPING = {
+    "seen_at",
     "id",
     "video_id",
     "key",

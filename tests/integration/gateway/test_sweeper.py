@@ -158,7 +158,7 @@ async def test_an_upload_that_never_came_is_rejected_in_words(world: World, frie
     await world.pool.execute("UPDATE videos SET look_at = now()")
     await world.gateway.sweeper.sweep()
     assert (await friends.viewer.get(f"/videos/{made['id']}")).json["status"] == "uploading"
-    await world.pool.execute("UPDATE videos SET look_at = now(), created_at = now() - interval '25 hours'")
+    await world.pool.execute("UPDATE videos SET look_at = now(), seen_at = now() - interval '25 hours'")
     await world.gateway.sweeper.sweep()
     details = (await friends.viewer.get(f"/videos/{made['id']}")).json
     assert (details["status"], details["error"]) == ("rejected", "The upload never arrived. Upload the clip again.")

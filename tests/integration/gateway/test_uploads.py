@@ -114,6 +114,7 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"filename": "a\r\nb.mp4"}, 400, "Invalid video file"),
     ({"filename": "a" * 300 + ".mp4"}, 400, "Invalid video file"),
     ({"filename": "🎮" * 200 + ".mp4"}, 400, "Invalid video file"),
+    ({"size": 0}, 400, "Invalid video file"),
     ({"size": -1}, 400, "Invalid video file"),
     ({"size": "many"}, 400, "Invalid video file"),
     ({"size": 10**30}, 400, "Invalid video file"),
@@ -178,6 +179,7 @@ FORMS: list[tuple[list[Field], int, str]] = [
     ([("title", "no file", {})], 400, "Invalid video file"),
     ([("file", FILE, {"filename": "notes.txt"})], 400, "Invalid video file"),
     ([("file", FILE, {"filename": ""})], 400, "Invalid video file"),
+    ([("file", b"", MP4)], 400, "Invalid video file"),
     ([("file", FILE, MP4), ("file", FILE, MP4)], 400, "Invalid video file"),
     ([("role", "admin", {}), ("file", FILE, MP4)], 400, "Invalid video file"),
     ([("file", FILE, MP4), ("title", "t" * 201, {})], 400, "Invalid video file"),
@@ -242,3 +244,20 @@ async def test_a_form_whose_sender_leaves_is_no_video(world: World, friends: Fri
 
     await eventually(gone)
     assert [info.key async for info in world.store.list("raw-uploads/")] == []
+
+
+async def test_asking_for_an_address_is_a_sign_of_life(world: World, friends: Friends) -> None:
+    made = await world.announced(friends.uploader, friends.stream_id)
+    await world.pool.execute("UPDATE videos SET look_at = now(), seen_at = now() - interval '25 hours'")
+    assert (await friends.uploader.post(f"/videos/{made['id']}/upload-url")).status == 200
+    await world.gateway.sweeper.sweep()
+    assert (await friends.viewer.get(f"/videos/{made['id']}")).json["status"] == "uploading"
+
+
+async def test_a_new_video_costs_the_database_one_statement_of_its_own(world: World, friends: Friends) -> None:
+    """Beside those that say who calls and whether they may."""
+    statements: list[str] = []
+    async with world.pool.acquire() as connection:  # the only one, and the next one taken
+        connection.add_query_logger(lambda query: statements.append(query.query))
+    await world.announced(friends.uploader, friends.stream_id)
+    assert ["INSERT INTO videos" in each for each in statements] == [False, False, True]

@@ -1,4 +1,5 @@
-"""A running gateway on a real PostgreSQL and a disk store, the people who use it, and a clip in every state."""
+"""A running gateway on a real PostgreSQL and a store, on disk unless a test wants another; the people who use it, and a clip
+in every state."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.ids import StreamId, VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.db.pool import connect
-from clipstream.common.store.disk.store import DiskStore
+from clipstream.common.store import ObjectStore, open_store
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.app import SCHEMA, Gateway
 from clipstream.gateway.auth import KEY_PREFIX, hash_token
@@ -85,7 +86,7 @@ class World:
     base: URL
     session: aiohttp.ClientSession
     bus: InMemoryBus
-    store: DiskStore
+    store: ObjectStore
     pool: asyncpg.Pool
     people: dict[str, Somebody] = field(default_factory=dict)
 
@@ -195,7 +196,7 @@ class World:
         return list(await self.pool.fetch(f"SELECT * FROM {table} WHERE {column} = $1", value))  # noqa: S608
 
 
-def settings(url: str, root: Path, **more: Any) -> Settings:
+def settings(url: str, root: Path | None, **more: Any) -> Settings:
     usual: dict[str, Any] = {
         "amqp_url": "amqp://nobody:x@127.0.0.1:1/",
         "database_url": url,
@@ -215,8 +216,7 @@ async def serving(chosen: Settings) -> AsyncIterator[World]:
     listening = listen("127.0.0.1", 0)
     base = URL(f"http://127.0.0.1:{listening.getsockname()[1]}")
     signer = UploadSigner(chosen.secret_key.get_secret_value(), str(base))
-    assert chosen.storage_root is not None
-    store = DiskStore(chosen.storage_root, "clipstream", signer)
+    store = await open_store(chosen, signer=signer)
     pool = await connect(chosen, schema=SCHEMA)
     bus = InMemoryBus()
     async with aiohttp.ClientSession() as session:

@@ -119,7 +119,7 @@ async def test_a_put_cut_short_is_done_or_undone(
     if overwrite:
         await store.put(KEY, b"old", content_type="video/mp4", metadata={"version": "old"})
     with monkeypatch.context() as patched:
-        target = "_sync_directory" if moment == "after the rename" else "write_records"
+        target = "sync_directory" if moment == "after the rename" else "write_records"
         patched.setattr(tree, target, record_then_cut if moment == "after the record" else cut)
         with pytest.raises(PowerCut):
             await store.put(KEY, b"new", content_type="video/mp4", metadata={"version": "new"})
@@ -241,7 +241,7 @@ async def test_two_processes_race_and_one_wins(tmp_path: Path) -> None:
 
 async def test_one_wins_even_where_locks_do_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on some network file systems."""
-    monkeypatch.setattr(ObjectTree, "_lock", lambda *_: nullcontext())
+    monkeypatch.setattr(ObjectTree, "lock", lambda *_: nullcontext())
     await test_two_processes_race_and_one_wins(tmp_path)
 
 

@@ -76,6 +76,9 @@ async def test_a_clip_becomes_playable(clip: Path, disk_store: DiskStore, attemp
     ]
     assert answer.duration_s == 5.0
     assert answer.hls_key == keys.processed(answer.video_id, "master.m3u8")
+    made = {info.key: info.size_bytes async for info in disk_store.list("") if not info.key.endswith("output.json")}
+    del made[keys.original(answer.video_id, ".mp4")]
+    assert answer.stored_bytes == sum(made.values())
     assert attempt.told == sorted(attempt.told)
     assert attempt.told[-1] == 1
     master = m3u8.loads((await disk_store.get(answer.hls_key)).decode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid4
@@ -17,9 +18,11 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.db import outbox
 from clipstream.common.errors import ClipstreamError
 from clipstream.common.store.objects import ObjectInfo, ObjectStore
+from clipstream.gateway.projection import STAGES
 from clipstream.gateway.projector import Projector
-from clipstream.gateway.repository import clips, tombstones, videos
+from clipstream.gateway.quota import Quotas, reserve, too_many_open
 from clipstream.gateway.repository import streams as stream_rows
+from clipstream.gateway.repository import tombstones, videos
 
 Announcer = Literal["client", "bucket", "webhook", "scan"]
 NEVER_CAME = "The upload never arrived. Upload the clip again."
@@ -47,10 +50,18 @@ async def create_video(
     sha256: str | None,
     recorded_at: datetime | None,
     look_after: timedelta,
+    quotas: Quotas | None = None,
 ) -> None:
-    """The row that an upload needs before its first byte. If nobody announces it, the sweeper looks for it."""
-    async with pool.acquire() as connection, connection.transaction():
-        await videos.create(
+    """The row that an upload needs before its first byte. If nobody announces it, the sweeper looks for it. Refused as
+    `Problem` where it would be too much."""
+    bounds = quotas or Quotas()
+    async with AsyncExitStack() as held:
+        connection: Connection | Pool = pool
+        if bounds.bound_bytes:
+            connection = await held.enter_async_context(pool.acquire())
+            await held.enter_async_context(connection.transaction())
+            await reserve(connection, bounds, uploader_id=uploader_id, stream_id=stream_id, size=size_bytes)
+        made = await videos.create(
             connection,
             video_id,
             stream_id=stream_id,
@@ -63,8 +74,11 @@ async def create_video(
             sha256=sha256,
             recorded_at=recorded_at,
             look_after=look_after,
+            stages=STAGES,
+            most_open=bounds.most_open,
         )
-        await clips.create_stages(connection, video_id)
+    if not made:
+        raise too_many_open(bounds.most_open)
 
 
 async def announce(
@@ -78,6 +92,7 @@ async def announce(
     by: Announcer,
 ) -> bool:
     """The original is there. Whoever says so, and however often: one event. False where it was said before."""
+    await videos.arrived(connection, video_id, stored.size_bytes, stored.sha256)
     event = UploadCompleted(
         video_id=VideoId(video_id),
         stream_id=StreamId(stream_id),

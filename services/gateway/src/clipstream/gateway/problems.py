@@ -27,7 +27,7 @@ class Problem(Exception):
         details: Sequence[str] = (),
         *,
         headers: Mapping[str, str] | None = None,
-        **more: str | int | None,
+        **more: str | int | Mapping[str, str] | None,
     ) -> None:
         super().__init__(error)
         self.status = status

@@ -73,6 +73,7 @@ class Clip:
     rejection: str | None = None
     cancelled: str | None = None
     dismissed_at: datetime | None = None
+    content_hash: str | None = None
     uploaded_at: datetime | None = None
 
     status: Status = "uploading"
@@ -80,6 +81,7 @@ class Clip:
     error: str | None = None
     failed_stage: Stage | None = None
     duration_s: float | None = None
+    stored_bytes: int = 0
     playable_at: datetime | None = None
     ready_at: datetime | None = None
 
@@ -105,6 +107,7 @@ def _uploaded(clip: Clip, envelope: Envelope, event: events.UploadCompleted) -> 
 
 def _ingested(clip: Clip, envelope: Envelope, event: events.ClipIngested) -> None:
     clip.media = event.media.model_dump(mode="json")
+    clip.content_hash = clip.content_hash or event.content_hash
     _done(clip, envelope, "ingest")
     _trigger(clip, envelope, "dedupe")
 
@@ -115,6 +118,7 @@ def _rejected(clip: Clip, envelope: Envelope, event: events.ClipRejected) -> Non
 
 
 def _unique(clip: Clip, envelope: Envelope, event: events.ClipUnique) -> None:
+    clip.content_hash = clip.content_hash or event.content_hash
     _done(clip, envelope, "dedupe")
     for stage in UNIQUE_STARTS:
         _trigger(clip, envelope, stage)
@@ -202,6 +206,7 @@ def derive(clip: Clip) -> None:
     clip.playable_at = stages["transcode"].done_at
     clip.duration_s = (clip.playback or {}).get("duration_s") or (clip.media or {}).get("duration_s")
     joined = joined_at(stages)
+    clip.stored_bytes = (clip.playback or {}).get("stored_bytes", 0)
     clip.ready_at = first(clip.ready_at, joined)
     failed = (s for s in ESSENTIAL if stages[s].failed_at and not stages[s].done_at)
     clip.failed_stage = None if clip.cancelled is not None else next(failed, None)

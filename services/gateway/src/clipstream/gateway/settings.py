@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 from yarl import URL
 
@@ -54,6 +54,11 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
     media_token_life: timedelta = timedelta(hours=6)
     upload_url_life: timedelta = timedelta(minutes=15)
 
+    user_quota: ByteSize | None = Field(default=None, description="bytes of all clips that one user uploaded")
+    stream_quota: ByteSize | None = Field(default=None, description="bytes of all clips of one stream")
+    max_open_uploads: int = Field(default=1000, ge=1, description="clips of one user that wait for their file")
+    minio_webhook_token: SecretStr | None = Field(default=None, description="what the object store proves itself with")
+
     search_url: str | None = None
     internal_token: SecretStr | None = None
 
@@ -64,7 +69,7 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
         description="silence of a stage that waits for its next try; longer than the longest wait",
     )
     announce_after: timedelta = Field(default=timedelta(seconds=30), description="age of an upload nobody announced")
-    abandon_after: timedelta = Field(default=timedelta(hours=24), description="age of an upload that never came")
+    abandon_after: timedelta = Field(default=timedelta(hours=24), description="silence of an upload that never came")
     give_up_after: timedelta = Field(default=timedelta(hours=48), description="age of a clip that no stage finishes")
     sweep_interval: timedelta = timedelta(seconds=5)
     max_attempts: int = Field(default=5, ge=1)

@@ -1,5 +1,5 @@
-"""Nothing waits for ever: stages that fell silent get their event again, uploads that nobody announced are looked for,
-and what never ends is ended in words.
+"""Nothing waits for ever: stages that fell silent get their event again, uploads are looked after (upload_sweeper.py), and
+what never ends is ended in words.
 
 Silence is judged by the database's clock and only after we have listened long enough ourselves. A stage that was running
 has cost one attempt; one that was only queued has not. Several gateways may sweep at once: rows are claimed by lock.
@@ -17,19 +17,18 @@ from pydantic import ValidationError
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipFailed
 from clipstream.common.contracts.ids import EventId, StreamId, VideoId, derived_event_id
-from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
-from clipstream.common.errors import ClipstreamError, NotFound, Transient
+from clipstream.common.errors import Transient
 from clipstream.common.store.objects import ObjectStore
 from clipstream.gateway import commands
 from clipstream.gateway.idempotency import KEPT_FOR
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
-from clipstream.gateway.repository import idempotency, stages, tokens, tombstones, videos
+from clipstream.gateway.repository import idempotency, stages, tokens, tombstones
 from clipstream.gateway.repository.stages import Silent
-from clipstream.gateway.repository.videos import Waiting
 from clipstream.gateway.settings import Settings
+from clipstream.gateway.upload_sweeper import UploadSweeper
 
 BATCH = 50
 LONGEST_LEASE = timedelta(hours=6)
@@ -49,6 +48,7 @@ class Sweeper:
         self._projector = projector
         self._progress = progress
         self._settings = settings
+        self._uploads = UploadSweeper(pool, store, projector, settings)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -68,7 +68,7 @@ class Sweeper:
         with map_database_errors():
             if self._progress.listening_for_s() >= self._settings.stale_after.total_seconds():
                 await self.revive_stages()
-            await self.find_uploads()
+            await self._uploads.sweep()
             await self.purge_deleted()
 
     async def clean(self) -> None:
@@ -120,42 +120,6 @@ class Sweeper:
             return made
         links = {"correlationid": trigger.correlationid, "causationid": trigger.id, "traceparent": trigger.traceparent}
         return made.model_copy(update=links)
-
-    async def find_uploads(self) -> None:
-        """HEAD what should have been uploaded. What is there is announced; what never came is ended."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            waiting = await videos.unannounced(connection, BATCH, abandoned_after=self._settings.abandon_after)
-            await videos.look_again(connection, [w.id for w in waiting], self._settings.announce_after * 4)
-        for upload in waiting:
-            try:
-                await self._look_for(upload)
-            except ClipstreamError as error:
-                log.warning("upload_not_checked", video_id=str(upload.id), reason=str(error))
-
-    async def _look_for(self, upload: Waiting) -> None:
-        try:
-            stored = await self._store.head(ObjectKey(upload.key))
-        except NotFound:
-            stored = None
-        if stored is None and not upload.abandoned:
-            return
-        async with self._pool.acquire() as connection, connection.transaction():
-            if stored is None:
-                await commands.give_up_upload(
-                    connection, self._projector, video_id=upload.id, stream_id=upload.stream_id
-                )
-            else:
-                await commands.announce(
-                    connection,
-                    self._projector,
-                    stored,
-                    video_id=upload.id,
-                    stream_id=upload.stream_id,
-                    bucket=self._store.bucket,
-                    by="scan",
-                )
-        log.info("upload_swept", video_id=str(upload.id), found=stored is not None)
-        self._projector.tell(upload.id, upload.stream_id)
 
     async def purge_deleted(self) -> None:
         """Remove the objects of deleted videos, and once more what late workers wrote after that."""

@@ -66,7 +66,7 @@ class NewVideo(Body):
     """A file that is going to be uploaded. What it is, is decided later by its bytes."""
 
     filename: ClipName
-    size: int = Field(ge=0, le=1 << 50, description="bytes")
+    size: int = Field(ge=1, le=1 << 50, description="bytes")
     title: Title | None = None
     content_type: MediaType | None = None
     sha256: Sha256 | None = None

@@ -12,13 +12,13 @@ import structlog
 
 from clipstream.common.bus.port import Bus
 from clipstream.common.contracts import keys
+from clipstream.common.contracts.announcements import Announcement, Malformed, announced
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import UploadCompleted
 from clipstream.common.contracts.ids import StreamId, upload_event_id
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
 from clipstream.common.store.objects import ObjectStore
-from clipstream.ingest.announcements import Announcement, Malformed, announced
 
 STREAM_ID = "stream-id"
 

@@ -37,18 +37,23 @@ class Output(BaseModel):
     duration_s: float
     playlists: dict[str, str]
     master: str
+    stored_bytes: int = 0
 
 
-def describe(package: Package, plan: str, run_id: RunId) -> Output:
-    """The package as players will see it: playlists beside `master.m3u8`, segments below `segments/`."""
+def describe(package: Package, plan: str, run_id: RunId, media_bytes: int) -> Output:
+    """The package as players will see it: playlists beside `master.m3u8`, segments below `segments/`. `media_bytes` is
+    what its segments and pictures take."""
     prefix = f"segments/{plan}/{run_id}/"
     sound = (package.audio,) if package.audio else ()
+    playlists = {f"{track.name}.m3u8": media_playlist(track, prefix) for track in (*package.videos, *sound)}
+    master = master_playlist(package.videos, package.audio)
     return Output(
         run_id=run_id,
         renditions=tuple(_rendition(package, number) for number in range(len(package.videos))),
         duration_s=package.duration_s,
-        playlists={f"{track.name}.m3u8": media_playlist(track, prefix) for track in (*package.videos, *sound)},
-        master=master_playlist(package.videos, package.audio),
+        playlists=playlists,
+        master=master,
+        stored_bytes=media_bytes + sum(len(text.encode()) for text in (*playlists.values(), master)),
     )
 
 
@@ -66,9 +71,12 @@ async def store_package(
     """Upload everything of this run, then claim the plan; the output that won, this run's or another's."""
     tracks = (*package.videos, package.audio) if package.audio else package.videos
     files = [file for track in tracks for file in (track.init_file, *(segment.file for segment in track.segments))]
-    await _upload_all(store, {_segment_key(video_id, plan, run_id, file.name): scratch / file for file in files})
-    await store.put_file(keys.thumbnail(video_id), scratch / package.thumbnail_file, content_type="image/jpeg")
-    output = describe(package, plan, run_id)
+    media_bytes = await _upload_all(
+        store, {_segment_key(video_id, plan, run_id, file.name): scratch / file for file in files}
+    )
+    thumbnail = scratch / package.thumbnail_file
+    media_bytes += (await store.put_file(keys.thumbnail(video_id), thumbnail, content_type="image/jpeg")).size_bytes
+    output = describe(package, plan, run_id, media_bytes)
     try:
         body = output.model_dump_json().encode()
         await store.put(_claim_key(video_id, plan), body, content_type="application/json", if_absent=True)
@@ -93,16 +101,18 @@ async def publish(store: ObjectStore, video_id: VideoId, plan: str, output: Outp
     return master
 
 
-async def _upload_all(store: ObjectStore, files: Mapping[ObjectKey, Path]) -> None:
+async def _upload_all(store: ObjectStore, files: Mapping[ObjectKey, Path]) -> int:
+    """The bytes that they take in the store."""
     turns = asyncio.Semaphore(UPLOADS)
 
-    async def upload(key: ObjectKey, path: Path) -> None:
+    async def upload(key: ObjectKey, path: Path) -> int:
+        content_type = "video/mp4" if path.suffix == ".mp4" else "video/iso.segment"
         async with turns:
-            await store.put_file(key, path, content_type="video/mp4" if path.suffix == ".mp4" else "video/iso.segment")
+            return (await store.put_file(key, path, content_type=content_type)).size_bytes
 
     async with asyncio.TaskGroup() as group:
-        for key, path in files.items():
-            group.create_task(upload(key, path))
+        sent = [group.create_task(upload(key, path)) for key, path in files.items()]
+    return sum(task.result() for task in sent)
 
 
 def _rendition(package: Package, number: int) -> Rendition:

@@ -35,6 +35,7 @@ def build(recipe: Recipe, *, slots: int = 1) -> StageSpec[ClipUnique]:
                 thumbnail_key=keys.thumbnail(event.video_id),
                 renditions=output.renditions,
                 duration_s=output.duration_s,
+                stored_bytes=output.stored_bytes,
             )
         ]
 

@@ -95,6 +95,7 @@ class ClipTranscoded(Event):
     thumbnail_key: ObjectKey
     renditions: tuple[Rendition, ...]
     duration_s: float
+    stored_bytes: int = Field(default=0, description="what the renditions, playlists and pictures take in the store")
 
 
 class ClipTranscribed(Event):

@@ -1,6 +1,6 @@
 """Objects by key: S3 or disk behind one interface."""
 
-from clipstream.common.store.objects import ObjectInfo, ObjectStore, PresignedUpload
+from clipstream.common.store.objects import ObjectInfo, ObjectStore, Part, PresignedUpload
 from clipstream.common.store.open import open_store
 
-__all__ = ["ObjectInfo", "ObjectStore", "PresignedUpload", "open_store"]
+__all__ = ["ObjectInfo", "ObjectStore", "Part", "PresignedUpload", "open_store"]

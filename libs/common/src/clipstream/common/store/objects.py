@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,8 +44,19 @@ class PresignedUpload:
     expires_in: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that has arrived, numbered from 1. `sha256` is lowercase hex where the store knows it."""
+
+    number: int
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+    sha256: str | None = None
+
+
 class ObjectStore(Protocol):
-    """Bytes by key. Every implementation passes tests/contract/test_object_store.py.
+    """Bytes by key. Every implementation passes tests/contract/test_object_store.py and test_multipart_store.py.
 
     Errors: `NotFound` where there is no such object, `Conflict` where a conditional write lost, `Outage` where the
     store does not answer. Metadata keys are lowercase ASCII, values any text (percent-encoded on the wire).
@@ -129,6 +140,48 @@ class ObjectStore(Protocol):
         sha256: str | None = None,
     ) -> PresignedUpload:
         """A signed upload of exactly `size_bytes`, as the uploader's own machine sees the store."""
+        ...
+
+    async def open_multipart(
+        self,
+        key: ObjectKey,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+        checksums: bool = False,
+    ) -> str:
+        """Begin an upload whose parts others send; the store's name for it, which survives restarts. Nothing is visible
+        at `key` before it is completed. With `checksums` every part is signed with its SHA-256, else none is."""
+        ...
+
+    async def presign_part(
+        self,
+        key: ObjectKey,
+        store_id: str,
+        number: int,
+        *,
+        size_bytes: int,
+        expires_in: timedelta,
+        sha256: str | None = None,
+    ) -> PresignedUpload:
+        """A signed request that stores part `number` of exactly `size_bytes`, as the uploader's own machine sees the
+        store. It may be sent again, until the upload ends: what arrived last counts."""
+        ...
+
+    async def list_parts(self, key: ObjectKey, store_id: str) -> Sequence[Part]:
+        """What has arrived, in order. `NotFound` where the upload was completed or aborted."""
+        ...
+
+    async def complete_multipart(
+        self, key: ObjectKey, store_id: str, parts: Sequence[Part], *, if_absent: bool = True
+    ) -> ObjectInfo:
+        """Make one object of `parts`, as `list_parts` told them. To say it again is fine: the object is answered with.
+        `Rejected` where other parts have arrived meanwhile, `Conflict` where the key exists and was not made by this
+        upload, `NotFound` where there is neither the upload nor its object; what has arrived stays then."""
+        ...
+
+    async def abort_multipart(self, key: ObjectKey, store_id: str) -> None:
+        """Give back what the parts occupy; an upload that has ended is fine."""
         ...
 
     async def presign_get(self, key: ObjectKey, *, expires_in: timedelta) -> str | None:

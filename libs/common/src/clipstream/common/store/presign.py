@@ -13,12 +13,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Protocol, runtime_checkable
 from urllib.parse import urlencode
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Rejected
 from clipstream.common.store.names import check_key, encode_metadata
-from clipstream.common.store.objects import ObjectInfo, ObjectStore, PresignedUpload
+from clipstream.common.store.objects import ObjectInfo, ObjectStore, Part, PresignedUpload
 
 ROUTE = "/uploads/direct"
 
@@ -29,7 +30,8 @@ class NotSigned(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class UploadGrant:
-    """What one signed address allows: exactly this object, once, until `expires_at` (seconds since 1970)."""
+    """What one signed address allows until `expires_at` (seconds since 1970): exactly this object, once; or, with a
+    `store_id`, exactly part `number` of that upload, which has its type and metadata already."""
 
     key: ObjectKey
     size_bytes: int
@@ -37,6 +39,15 @@ class UploadGrant:
     metadata: Mapping[str, str]
     expires_at: int
     sha256: str | None = None
+    store_id: str | None = None
+    number: int = 0
+
+
+@runtime_checkable
+class TakesParts(Protocol):
+    """A store to which parts are sent through us."""
+
+    async def put_part(self, key: ObjectKey, store_id: str, number: int, body: AsyncIterator[bytes]) -> Part: ...
 
 
 class UploadSigner:
@@ -59,12 +70,30 @@ class UploadSigner:
     ) -> PresignedUpload:
         check_key(key)
         encode_metadata(metadata)  # refused here, not when the upload has arrived
-        expires_at = int(time.time() + expires_in.total_seconds())
-        grant = UploadGrant(key, size_bytes, content_type, dict(metadata), expires_at, sha256)
+        grant = UploadGrant(key, size_bytes, content_type, dict(metadata), _end(expires_in), sha256)
+        return self._signed(grant, {"content-type": content_type}, expires_in)
+
+    def sign_part(
+        self,
+        key: ObjectKey,
+        store_id: str,
+        number: int,
+        *,
+        size_bytes: int,
+        expires_in: timedelta,
+        sha256: str | None = None,
+    ) -> PresignedUpload:
+        """One part of an upload; whatever content type it comes with means nothing."""
+        check_key(key)
+        return self._signed(
+            UploadGrant(key, size_bytes, "", {}, _end(expires_in), sha256, store_id, number), {}, expires_in
+        )
+
+    def _signed(self, grant: UploadGrant, headers: Mapping[str, str], expires_in: timedelta) -> PresignedUpload:
         text = _pack(json.dumps(asdict(grant), separators=(",", ":")).encode())
         query = urlencode({"grant": text, "signature": self._signature(text)})
-        headers = {"content-length": str(size_bytes), "content-type": content_type}
-        return PresignedUpload("PUT", f"{self._url}?{query}", headers, key, expires_in)
+        sent = {"content-length": str(grant.size_bytes), **headers}
+        return PresignedUpload("PUT", f"{self._url}?{query}", sent, grant.key, expires_in)
 
     def verify(self, query: Mapping[str, str], headers: Mapping[str, str]) -> UploadGrant:
         """What the request may store. `NotSigned` for a wrong or old signature, `Rejected` where the request's own
@@ -82,7 +111,7 @@ class UploadSigner:
         sent = {name.lower(): value for name, value in headers.items()}
         if sent.get("content-length") != str(grant.size_bytes):
             raise Rejected(f"This address takes exactly {grant.size_bytes} bytes.")
-        if sent.get("content-type") != grant.content_type:
+        if grant.store_id is None and sent.get("content-type") != grant.content_type:
             raise Rejected(f"This address takes only the content type {grant.content_type}.")
         return grant
 
@@ -90,9 +119,13 @@ class UploadSigner:
         return _pack(hmac.digest(self._key, text.encode(), "sha256"))
 
 
-async def receive(store: ObjectStore, grant: UploadGrant, body: AsyncIterator[bytes]) -> ObjectInfo:
+async def receive(store: ObjectStore, grant: UploadGrant, body: AsyncIterator[bytes]) -> ObjectInfo | Part:
     """Store a verified upload. `Rejected` where more, fewer or other bytes arrive than were signed, `Conflict` where the
-    object exists already; then nothing is stored."""
+    object exists already, `NotFound` where a part's upload has ended; then nothing is stored."""
+    if grant.store_id is not None:
+        if not isinstance(store, TakesParts):
+            raise NotSigned
+        return await store.put_part(grant.key, grant.store_id, grant.number, _exactly(body, grant))
     return await store.put_stream(
         grant.key, _exactly(body, grant), content_type=grant.content_type, metadata=grant.metadata, if_absent=True
     )
@@ -112,6 +145,10 @@ async def _exactly(body: AsyncIterator[bytes], grant: UploadGrant) -> AsyncItera
         raise Rejected(f"The upload ended {left} bytes before its signed size.")
     if grant.sha256 is not None and not hmac.compare_digest(digest.hexdigest(), grant.sha256):
         raise Rejected("The bytes that arrived are not those whose checksum was signed.")
+
+
+def _end(expires_in: timedelta) -> int:
+    return int(time.time() + expires_in.total_seconds())
 
 
 def _pack(raw: bytes) -> str:

@@ -12,13 +12,14 @@ from asyncpg import Connection, Record
 
 from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
-from clipstream.gateway.projection import STAGES, Clip, StageRow
+from clipstream.gateway.projection import Clip, StageRow
 
 _FACTS = ("media", "playback", "transcript", "embedding", "duplicate")
 
 _LOCK = """
 SELECT id, stream_id, status, processing_index, error, failed_stage, duration_s, rejection, cancelled, dismissed_at, uploaded_at,
-       playable_at, ready_at, media::text, playback::text, transcript::text, embedding::text, duplicate::text
+       playable_at, ready_at, content_hash, stored_bytes,
+       media::text, playback::text, transcript::text, embedding::text, duplicate::text
 FROM videos WHERE id = $1 FOR UPDATE
 """
 
@@ -32,6 +33,7 @@ UPDATE videos
 SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_s = $6, rejection = $7, uploaded_at = $8,
     playable_at = $9, ready_at = $10, media = $11::text::jsonb, playback = $12::text::jsonb, transcript = $13::text::jsonb,
     embedding = $14::text::jsonb, duplicate = $15::text::jsonb, cancelled = $16, dismissed_at = $17,
+    content_hash = $18, stored_bytes = $19,
     changed_at = now(), revision = revision + 1
 WHERE id = $1
 RETURNING revision
@@ -63,12 +65,6 @@ WHERE video_id = $1 AND stage = ANY($2::text[])
 """
 
 
-async def create_stages(connection: Connection, video_id: UUID) -> None:
-    await connection.executemany(
-        "INSERT INTO stages (video_id, stage) VALUES ($1, $2)", [(video_id, stage) for stage in STAGES]
-    )
-
-
 async def lock(connection: Connection, video_id: UUID) -> Clip | None:
     """The clip, held until the transaction ends; None where it is unknown or deleted."""
     row = await connection.fetchrow(_LOCK, video_id)
@@ -97,6 +93,8 @@ async def save(connection: Connection, clip: Clip, *, queued_after: timedelta) -
         *(_dumps(getattr(clip, name)) for name in _FACTS),
         clip.cancelled,
         clip.dismissed_at,
+        clip.content_hash,
+        clip.stored_bytes,
     )
     await connection.executemany(
         _SAVE_STAGE,

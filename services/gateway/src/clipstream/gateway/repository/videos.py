@@ -19,10 +19,17 @@ v.embedding::text, v.created_at, v.uploaded_at, v.playable_at, v.ready_at, v.rev
 u.name AS uploader_name, u.avatar AS uploader_avatar
 """
 
+# With its stage rows, in one step. Nothing is made where the uploader has too many that wait for their files.
 _CREATE = """
-INSERT INTO videos (id, stream_id, uploader_id, title, filename, content_type, key, size_bytes, sha256, recorded_at,
-                            look_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval)
+WITH made AS (
+    INSERT INTO videos (id, stream_id, uploader_id, title, filename, content_type, key, size_bytes, sha256, recorded_at,
+                        look_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + $11::interval
+    WHERE $13::int IS NULL
+       OR $13 > (SELECT count(*) FROM (SELECT FROM videos WHERE uploader_id = $3 AND status = 'uploading' LIMIT $13) AS o)
+    RETURNING id
+)
+INSERT INTO stages (video_id, stage) SELECT made.id, stage FROM made, unnest($12::text[]) AS stage
 """
 
 _BY_ID = f"""
@@ -55,9 +62,32 @@ LEFT JOIN members m ON m.stream_id = v.stream_id AND m.user_id = $2
 WHERE v.id = $1
 """
 
-_UNANNOUNCED = """
-SELECT id, stream_id, key, size_bytes, created_at < now() - $2::interval AS abandoned FROM videos
-WHERE status = 'uploading' AND look_at <= now() ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED
+# Abandoned is what was silent for long: no address was asked for, and no upload in parts lives.
+_IS_ABANDONED = """
+v.seen_at < now() - $2::interval AND NOT EXISTS (SELECT FROM uploads u WHERE u.video_id = v.id AND u.state = 'open')
+"""
+
+_UNANNOUNCED = f"""
+SELECT v.id, v.stream_id, v.key, v.size_bytes, {_IS_ABANDONED} AS abandoned FROM videos v
+WHERE v.status = 'uploading' AND v.look_at <= now() ORDER BY v.look_at LIMIT $1 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - only the constant above is put in
+
+_STILL_ABANDONED = f"""
+SELECT true FROM videos v WHERE v.id = $1 AND v.status = 'uploading' AND {_IS_ABANDONED} FOR UPDATE
+"""  # noqa: S608 - only the constant above is put in
+
+# One that failed or was refused may be sent again.
+_SAME_CONTENT = """
+SELECT id, title FROM videos
+WHERE stream_id = $1 AND content_hash = $2 AND status IN ('processing', 'ready', 'duplicate')
+ORDER BY status = 'duplicate', created_at LIMIT 1
+"""
+
+_USED = """
+SELECT (SELECT coalesce(sum(size_bytes + stored_bytes), 0) FROM videos
+        WHERE uploader_id = $1 AND (status <> 'rejected' OR uploaded_at IS NOT NULL))::bigint AS by_user,
+       (SELECT coalesce(sum(size_bytes + stored_bytes), 0) FROM videos
+        WHERE stream_id = $2 AND (status <> 'rejected' OR uploaded_at IS NOT NULL))::bigint AS in_stream
 """
 
 _CHANGED = """
@@ -91,8 +121,11 @@ async def create(
     sha256: str | None,
     recorded_at: datetime | None,
     look_after: timedelta,
-) -> None:
-    await connection.execute(
+    stages: Sequence[str],
+    most_open: int | None,
+) -> bool:
+    """False, and no row, where `most_open` of the uploader's videos wait for their files already."""
+    done: str = await connection.execute(
         _CREATE,
         video_id,
         stream_id,
@@ -105,7 +138,25 @@ async def create(
         sha256,
         recorded_at,
         look_after,
+        list(stages),
+        most_open,
     )
+    return done != "INSERT 0 0"
+
+
+async def same_content(connection: Connection, stream_id: UUID, content_hash: str) -> Record | None:
+    """`id` and `title` of a clip of this stream that has these very bytes."""
+    return await connection.fetchrow(_SAME_CONTENT, stream_id, content_hash)
+
+
+async def hold_quota(connection: Connection, of: UUID) -> None:
+    """Nobody else adds to the clips of this user or stream until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('quota ' || $1::text, 0))", str(of))
+
+
+async def used(connection: Connection, uploader_id: UUID, stream_id: UUID) -> Record:
+    """Bytes of the user's clips and of the stream's: `by_user`, `in_stream`. What is still to come counts as announced."""
+    return await connection.fetchrow(_USED, uploader_id, stream_id)
 
 
 async def by_id(connection: Connection, video_id: UUID) -> Record | None:
@@ -154,8 +205,24 @@ async def exists(connection: Connection, video_id: UUID) -> bool:
     return bool(await connection.fetchval("SELECT true FROM videos WHERE id = $1", video_id))
 
 
-async def set_size(connection: Connection, video_id: UUID, size_bytes: int) -> None:
-    await connection.execute("UPDATE videos SET size_bytes = $2 WHERE id = $1", video_id, size_bytes)
+async def arrived(connection: Connection, video_id: UUID, size_bytes: int, sha256: str | None) -> None:
+    """The file as it lies in the store, with its content's hash where the store knows it."""
+    await connection.execute(
+        "UPDATE videos SET size_bytes = $2, content_hash = coalesce($3, content_hash) WHERE id = $1",
+        video_id,
+        size_bytes,
+        None if sha256 is None else f"sha256:{sha256}",
+    )
+
+
+async def seen(connection: Connection, video_id: UUID) -> None:
+    """Somebody is about to send its file."""
+    await connection.execute("UPDATE videos SET seen_at = now() WHERE id = $1", video_id)
+
+
+async def still_abandoned(connection: Connection, video_id: UUID, after: timedelta) -> bool:
+    """Whether it may be given up now; the row is held until the transaction ends."""
+    return bool(await connection.fetchval(_STILL_ABANDONED, video_id, after))
 
 
 async def delete(connection: Connection, video_id: UUID) -> bool:

@@ -1,8 +1,8 @@
 """The route table: one decorator says all there is to say about a route, and the handler's annotations say the rest.
 
 A handler takes the `Call` and, where it needs them, parameters named `path`, `query` and `body`, each annotated with a
-pydantic model; its return annotation is the model of the answer. Serving (dispatch.py) and the OpenAPI document
-(openapi.py) are both made from this table, so they cannot differ.
+pydantic model (`body: Model | None` where a request may come without one); its return annotation is the model of the
+answer. Serving (dispatch.py) and the OpenAPI document (openapi.py) are both made from this table, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -110,6 +110,7 @@ class Route:
     path_model: type[Path] | None
     query_model: type[BaseModel] | None
     body_model: type[BaseModel] | None
+    body_optional: bool
     form_model: type[BaseModel] | None
     scope: Scope | None
     limit: Limit
@@ -170,6 +171,7 @@ class RouteTable:
                     path_model=hints.get("path"),
                     query_model=hints.get("query"),
                     body_model=_model(hints.get("body")),
+                    body_optional=form is None and NoneType in _parts(hints.get("body")),
                     form_model=form,
                     scope=_scope(method, scope),
                     limit=limit,

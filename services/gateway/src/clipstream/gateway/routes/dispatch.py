@@ -143,6 +143,8 @@ def _query(route: Route, model: type[BaseModel], given: MultiMapping[str]) -> Ba
 async def _body(route: Route, model: type[M], request: web.Request) -> M | None:
     if route.form_model is not None and request.content_type == "multipart/form-data":
         return None
+    if route.body_optional and not request.body_exists:
+        return None
     if request.content_type != "application/json":
         raise Problem(415, "Unsupported media type", ["the body must be application/json"])
     if (request.content_length or 0) > JSON_LIMIT:

@@ -81,7 +81,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.idempotent:
         operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     if content := _request_content(route, schemas):
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not route.body_optional, "content": content}
     if route.access not in (Access.PUBLIC, Access.SIGNED):
         operation["security"] = [{"bearer": []}]
         if route.scope is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from aiohttp import hdrs, web
@@ -19,11 +19,13 @@ from clipstream.common.errors import Conflict, NotFound, Rejected
 from clipstream.common.store.objects import ObjectInfo, PresignedUpload
 from clipstream.common.store.presign import ROUTE as DIRECT_ROUTE
 from clipstream.common.store.presign import NotSigned, receive
-from clipstream.gateway import commands
+from clipstream.gateway import arrivals, commands
 from clipstream.gateway.access import Access
+from clipstream.gateway.arrivals import already_complete
 from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.projection import Status
+from clipstream.gateway.quota import Quotas
 from clipstream.gateway.repository import videos
 from clipstream.gateway.routes.api import Call, RouteTable, StreamPath, VideoPath
 from clipstream.gateway.uploading import (
@@ -82,7 +84,12 @@ class VideoState(BaseModel):
     access=Access.CREATOR,
     status=201,
     invalid="Invalid video file",
-    errors={413: "File too large"},
+    errors={
+        409: "Clip already in this stream",
+        413: "File too large",
+        429: "Too many open uploads",
+        507: "Storage quota exceeded",
+    },
     form=UploadForm,
     scope="upload",
     limit=Limit.UPLOAD,
@@ -96,45 +103,71 @@ async def create_video(call: Call, path: StreamPath, body: NewVideo | None) -> C
     limit = int(call.services.settings.max_upload_size)
     if body.size > limit:
         raise too_large(limit)
-    video_id = VideoId(uuid4())
+    if body.sha256 is not None:
+        await _refuse_known(call, path.stream_id, body.sha256)
     ending = extension(body.filename)
+    video: dict[str, Any] = {
+        "stream_id": path.stream_id,
+        "uploader_id": call.caller.id,
+        "filename": body.filename,
+        "content_type": body.content_type or CONTENT_TYPES[ending],
+        "size_bytes": body.size,
+        "sha256": body.sha256,
+    }
+    video_id = VideoId(uuid4())
+    key = keys.original(video_id, ending)
     await commands.create_video(
         call.services.pool,
         video_id,
-        stream_id=path.stream_id,
-        uploader_id=call.caller.id,
+        **video,
+        key=key,
         title=body.title or default_title(body.filename),
-        filename=body.filename,
-        content_type=body.content_type or CONTENT_TYPES[ending],
-        key=keys.original(video_id, ending),
-        size_bytes=body.size,
-        sha256=body.sha256,
         recorded_at=body.recorded_at,
         look_after=call.services.settings.announce_after,
+        quotas=Quotas.of(call.services.settings),
     )
-    row = await videos.by_id(call.services.pool, video_id)
-    if row is None:
-        raise Problem(404, "Video not found")
-    upload = await _presign(call, row)
+    upload = await _presign(call, video | {"key": key})
     return CreatedVideo(id=video_id, upload_url=upload.url, upload=upload)
 
 
-@table.route("POST", "/videos/{video_id}/upload-url", access=Access.UPLOADER, errors={409: "Upload already complete"})
+async def _refuse_known(call: Call, stream_id: UUID, sha256: str) -> None:
+    """Only this stream is looked at: whether another one has the clip makes no difference."""
+    known = await videos.same_content(call.services.pool, stream_id, f"sha256:{sha256}")
+    if known is not None:
+        video = {"id": str(known["id"]), "title": known["title"]}
+        raise Problem(409, "Clip already in this stream", video=video)
+
+
+@table.route(
+    "POST",
+    "/videos/{video_id}/upload-url",
+    access=Access.UPLOADER,
+    errors={409: "Upload already complete"},
+    scope="upload",
+    limit=Limit.UPLOAD,
+)
 async def renew_upload(call: Call, path: VideoPath) -> FreshUpload:
     """A fresh upload address for a file that has not arrived yet"""
     row = await _row(call, path)
     if row["status"] != "uploading":
-        raise Problem(409, "Upload already complete")
+        raise already_complete()
+    await videos.seen(call.services.pool, row["id"])
     upload = await _presign(call, row)
     return FreshUpload(upload_url=upload.url, **upload.model_dump())
 
 
-@table.route("POST", "/videos/{video_id}/complete", access=Access.UPLOADER, errors={409: "Upload not complete"})
+@table.route(
+    "POST",
+    "/videos/{video_id}/complete",
+    access=Access.UPLOADER,
+    errors={409: "Upload not complete"},
+    scope="upload",
+)
 async def complete_upload(call: Call, path: VideoPath) -> VideoState:
     """Say that the file has arrived: processing begins. Saying it twice changes nothing"""
     row = await _row(call, path)
     if row["status"] == "uploading":
-        await _announce(call, row, await _stored(call, row))
+        await arrivals.announce(call.services, row, await arrivals.stored_file(call.services, row))
         row = await _row(call, path)
     return VideoState(id=row["id"], status=row["status"], processing_index=row["processing_index"])
 
@@ -147,12 +180,13 @@ async def complete_upload(call: Call, path: VideoPath) -> VideoState:
     errors={
         400: "Invalid video file",
         403: "Invalid upload address",
+        404: "Upload not found",
         409: "Upload already complete",
         413: "File too large",
     },
 )
 async def take_upload(call: Call) -> web.StreamResponse:
-    """Store the file that a signed address allows (disk storage; S3 takes such uploads itself)"""
+    """Store the file, or the part of one, that a signed address allows (disk storage; S3 takes such uploads itself)"""
     services, request = call.services, call.request
     try:
         grant = services.uploads.verify(request.query, request.headers)
@@ -162,8 +196,10 @@ async def take_upload(call: Call) -> web.StreamResponse:
         raise Problem(403, "Invalid upload address", [str(error)]) from error
     except Rejected as error:
         raise invalid(str(error)) from error
+    except NotFound as error:
+        raise Problem(404, "Upload not found", [str(error)]) from error
     except Conflict as error:
-        raise Problem(409, "Upload already complete") from error
+        raise already_complete() from error
     return web.Response(status=200, headers={hdrs.ETAG: f'"{_ETAG.sub("", stored.etag)}"'})
 
 
@@ -174,14 +210,14 @@ async def _row(call: Call, path: VideoPath) -> Record:
     return row
 
 
-async def _presign(call: Call, row: Record) -> Upload:
+async def _presign(call: Call, video: Mapping[str, Any]) -> Upload:
     signed: PresignedUpload = await call.services.store.presign_put(
-        ObjectKey(row["key"]),
-        size_bytes=row["size_bytes"],
-        content_type=row["content_type"],
-        metadata=_metadata(row["stream_id"], row["uploader_id"], row["filename"]),
+        ObjectKey(video["key"]),
+        size_bytes=video["size_bytes"],
+        content_type=video["content_type"],
+        metadata=arrivals.metadata(video["stream_id"], video["uploader_id"], video["filename"]),
         expires_in=call.services.settings.upload_url_life,
-        sha256=row["sha256"],
+        sha256=video["sha256"],
     )
     return Upload(
         url=signed.url,
@@ -192,69 +228,39 @@ async def _presign(call: Call, row: Record) -> Upload:
     )
 
 
-def _metadata(stream_id: UUID, user_id: UUID, filename: str) -> dict[str, str]:
-    """What travels with the object, so that ingest knows it from the bucket alone."""
-    return {"stream-id": str(stream_id), "user-id": str(user_id), "filename": filename}
-
-
-async def _stored(call: Call, row: Record) -> ObjectInfo:
-    try:
-        stored = await call.services.store.head(ObjectKey(row["key"]))
-    except NotFound as error:
-        raise Problem(409, "Upload not complete", ["the file has not arrived in the store"]) from error
-    if stored.size_bytes != row["size_bytes"]:
-        detail = f"{stored.size_bytes} bytes arrived, {row['size_bytes']} were announced"
-        raise Problem(409, "Upload not complete", [detail])
-    return stored
-
-
-async def _announce(call: Call, row: Record, stored: ObjectInfo) -> None:
-    services = call.services
-    async with services.pool.acquire() as connection, connection.transaction():
-        await videos.set_size(connection, row["id"], stored.size_bytes)
-        await commands.announce(
-            connection,
-            services.projector,
-            stored,
-            video_id=row["id"],
-            stream_id=row["stream_id"],
-            bucket=services.store.bucket,
-            by="client",
-        )
-    services.projector.tell(row["id"], row["stream_id"])
-    services.relay.wake()
-
-
 async def _receive_form(call: Call, stream_id: UUID) -> CreatedVideo:
-    form = Form(call.request, int(call.services.settings.max_upload_size))
+    services, limit = call.services, int(call.services.settings.max_upload_size)
+    form = Form(call.request, limit)
     file = await form.next_file()
     if file is None:
         raise invalid("file is required")
     form.fields()  # refused before the file is read, where they came first
     video_id = VideoId(uuid4())
-    await _create_for_form(call, stream_id, video_id, file)
+    await _create_for_form(call, stream_id, video_id, file, min(call.request.content_length or limit, limit))
     try:
         stored = await _store_form(call, stream_id, video_id, file)
+        if not stored.size_bytes:
+            raise invalid("the file is empty")
         if await form.next_file() is not None:
             raise invalid("one file is taken at a time")
         fields = form.fields()
     except BaseException:
-        await commands.delete_video(call.services.pool, video_id=video_id, stream_id=stream_id)
+        await commands.delete_video(services.pool, video_id=video_id, stream_id=stream_id)
         raise
     await videos.describe(
-        call.services.pool,
+        services.pool,
         video_id,
         title=fields.title or default_title(file.filename),
         recorded_at=fields.recorded_at,
     )
-    row = await videos.by_id(call.services.pool, video_id)
+    row = await videos.by_id(services.pool, video_id)
     if row is not None:
-        await _announce(call, row, stored)
+        await arrivals.announce(services, row, stored)
     return CreatedVideo(id=video_id)
 
 
-async def _create_for_form(call: Call, stream_id: UUID, video_id: VideoId, file: FormFile) -> None:
-    """The sweeper shall not look for it while it is still arriving."""
+async def _create_for_form(call: Call, stream_id: UUID, video_id: VideoId, file: FormFile, most: int) -> None:
+    """With room for `most` bytes until its size is known. The sweeper shall not look for it while it is still arriving."""
     await commands.create_video(
         call.services.pool,
         video_id,
@@ -264,10 +270,11 @@ async def _create_for_form(call: Call, stream_id: UUID, video_id: VideoId, file:
         filename=file.filename,
         content_type=file.content_type,
         key=keys.original(video_id, extension(file.filename)),
-        size_bytes=0,
+        size_bytes=most,
         sha256=None,
         recorded_at=None,
         look_after=timedelta(hours=1),
+        quotas=Quotas.of(call.services.settings),
     )
 
 
@@ -277,5 +284,6 @@ async def _store_form(call: Call, stream_id: UUID, video_id: VideoId, file: Form
         keys.original(video_id, extension(file.filename)),
         bounded(part_chunks(file.body), limit),
         content_type=file.content_type,
-        metadata=_metadata(stream_id, call.caller.id, file.filename),
+        metadata=arrivals.metadata(stream_id, call.caller.id, file.filename),
+        if_absent=True,
     )

@@ -29,6 +29,7 @@ class Record:
     sha256: str
     content_type: str
     metadata: dict[str, str]
+    upload: str | None = None  # which upload in parts it was made by
 
     @property
     def etag(self) -> str:

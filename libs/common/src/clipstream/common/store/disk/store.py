@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from clipstream.common.contracts.keys import ObjectKey
-from clipstream.common.errors import ClipstreamError, Conflict, NotFound, Outage, Permanent
+from clipstream.common.errors import Conflict, NotFound, Outage, Permanent
+from clipstream.common.store.disk.multipart import BLOCK, DiskParts, in_blocks
 from clipstream.common.store.disk.records import Record
 from clipstream.common.store.disk.tree import ObjectTree
 from clipstream.common.store.files import read_file
@@ -27,16 +28,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS = 8
-_BLOCK = 1 << 20  # written or read in one visit to a thread
 _LISTED_AT_ONCE = 256
 
 
-class DiskStore:
+class DiskStore(DiskParts):
     """Implements `ObjectStore`. Without a `signer`, uploads cannot be signed: only the gateway has one."""
 
     def __init__(self, root: Path, bucket: str, signer: UploadSigner | None = None) -> None:
         self.bucket = bucket
         self._tree = ObjectTree(root)
+        super().__init__(self._tree)
         self._signer = signer
         self._threads = ThreadPoolExecutor(_THREADS, "store")
 
@@ -66,7 +67,7 @@ class DiskStore:
             return os.pread(file.fileno(), max(0, min(length, record.size_bytes - offset)), offset)
 
     async def stream(
-        self, key: ObjectKey, *, offset: int = 0, length: int | None = None, chunk: int = _BLOCK
+        self, key: ObjectKey, *, offset: int = 0, length: int | None = None, chunk: int = BLOCK
     ) -> AsyncIterator[bytes]:
         file, record = await self._open(key)
         try:
@@ -110,7 +111,7 @@ class DiskStore:
         metadata: Mapping[str, str] | None = None,
         if_absent: bool = False,
     ) -> ObjectInfo:
-        body = read_file(path, _BLOCK)
+        body = read_file(path, BLOCK)
         return await self.put_stream(key, body, content_type=content_type, metadata=metadata, if_absent=if_absent)
 
     async def put_stream(
@@ -126,7 +127,7 @@ class DiskStore:
         await self._run(self._refuse_early, key, kept, if_absent)
         draft = await self._run(self._tree.draft)
         try:
-            async for block in _in_blocks(body):
+            async for block in in_blocks(body):
                 await self._run(draft.write, block)
             record: Record = await self._run(draft.seal, content_type, kept)
             await self._run(lambda: self._tree.publish(draft, key, record, if_absent=if_absent))
@@ -174,9 +175,7 @@ class DiskStore:
         expires_in: timedelta,
         sha256: str | None = None,
     ) -> PresignedUpload:
-        if self._signer is None:
-            raise ClipstreamError("Uploads to disk storage are signed by the gateway; this service has no signer.")
-        return self._signer.sign(
+        return self._own_signer().sign(
             key,
             size_bytes=size_bytes,
             content_type=content_type,
@@ -219,15 +218,3 @@ def _outage(error: OSError) -> Outage:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Outage("The storage directory is full.")
     return Outage(f"The storage directory cannot be used ({error}).")
-
-
-async def _in_blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces worth a visit to a thread."""
-    waiting = bytearray()
-    async for chunk in body:
-        waiting += chunk
-        if len(waiting) >= _BLOCK:
-            yield bytes(waiting)
-            waiting.clear()
-    if waiting:
-        yield bytes(waiting)

@@ -45,7 +45,7 @@ class ObjectTree:
 
     def check(self) -> None:
         """`Outage` where the directory is gone or cannot be written."""
-        self._require_root()
+        self.require_root()
         with self.draft() as draft:
             draft.write(b"\0")
 
@@ -78,11 +78,11 @@ class ObjectTree:
     def publish(self, draft: Draft, key: ObjectKey, record: Record, *, if_absent: bool) -> None:
         """Make a sealed draft the object at `key`. `Conflict` where `if_absent` and there is one."""
         path = self._path(key)
-        with self._lock(key):
+        with self.lock(key):
             for _ in range(_TRIES):
                 with suppress(FileNotFoundError):
                     return self._publish(draft, key, path, record, if_absent)
-                self._require_root()
+                self.require_root()
         raise Outage(f"The directory of {key} cannot be kept long enough to store it.")
 
     def _publish(self, draft: Draft, key: ObjectKey, path: Path, record: Record, if_absent: bool) -> None:
@@ -101,7 +101,7 @@ class ObjectTree:
             raise Conflict(f"The object {key} exists already.") from None
         except (NotADirectoryError, IsADirectoryError):  # S3 would take both, MinIO would hide one of them
             raise Permanent(f"The object key {key} lies below another object, or another object below it.") from None
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
     def _current(self, key: ObjectKey, path: Path) -> list[Record]:
         with suppress(FileNotFoundError):
@@ -112,11 +112,11 @@ class ObjectTree:
     def delete(self, key: ObjectKey) -> bool:
         """Whether there was one."""
         path = self._path(key)
-        with self._lock(key):
+        with self.lock(key):
             try:
                 path.unlink()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                self._require_root()
+                self.require_root()
                 return False
             except PermissionError:
                 if path.is_dir():  # what some systems say of a directory
@@ -130,7 +130,7 @@ class ObjectTree:
     def keys(self, prefix: str, start_after: str = "") -> Iterator[ObjectKey]:
         """Keys in order of their UTF-8 bytes, as S3 lists them."""
         check_prefix(prefix)
-        self._require_root()
+        self.require_root()
         top = prefix.rpartition("/")[0]
         if top:
             self._path(ObjectKey(top))  # refuses links
@@ -158,7 +158,7 @@ class ObjectTree:
         try:
             descriptor = os.open(self._path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
-            self._require_root()
+            self.require_root()
             raise NotFound(f"There is no object {key}.") from None
         except OSError as error:
             if error.errno == errno.ELOOP:
@@ -171,7 +171,7 @@ class ObjectTree:
 
     def _adopt(self, key: ObjectKey) -> tuple[BufferedReader, Record] | None:
         """Make a record for a file that has none; None where it changed meanwhile."""
-        with self._lock(key):
+        with self.lock(key):
             file = self._open_file(key)
             stat = os.fstat(file.fileno())
             if any(record.describes(stat) for record in read_records(self._records / key)):
@@ -195,13 +195,15 @@ class ObjectTree:
         return path
 
     @contextmanager
-    def _lock(self, key: ObjectKey) -> Iterator[None]:
+    def lock(self, key: str) -> Iterator[None]:
+        """Nobody else, in any process, publishes under this name meanwhile. For moments only: others share the file."""
         stripe = zlib.crc32(key.encode()) % _STRIPES
         with (self._locks / f"{stripe:02}").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # ends with the file, so also with the process
             yield
 
-    def _require_root(self) -> None:
+    def require_root(self) -> None:
+        """`Outage` where the directory is gone: what is missing then was not deleted."""
         if not self._objects.is_dir():
             raise Outage(f"The storage directory {self.root} is gone; is its disk mounted?")
 
@@ -238,7 +240,8 @@ def _prune(directory: Path, top: Path) -> None:
         directory = directory.parent
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

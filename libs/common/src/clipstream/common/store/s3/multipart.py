@@ -1,5 +1,4 @@
-"""Uploads in parts, with a bounded number of parts in memory. A part's size depends on nothing but the object's size, so
-that the same bytes always make the same parts and the same ETag."""
+"""Uploads in parts that we send ourselves, with a bounded number of them in memory."""
 
 from __future__ import annotations
 
@@ -15,17 +14,7 @@ from botocore.exceptions import ClientError
 from clipstream.common.errors import ClipstreamError, Transient
 from clipstream.common.store.s3.errors import code_of, translated
 
-PART_SIZE = 16 << 20
-_PARTS_WANTED = 1000  # S3 takes 10,000; fewer parts complete faster
 _PARTS_AT_ONCE = 3
-
-
-def part_size_for(size_bytes: int | None) -> int:
-    """16 MiB, doubled until no more than 1000 parts are needed."""
-    part = PART_SIZE
-    while size_bytes is not None and size_bytes > part * _PARTS_WANTED:
-        part *= 2
-    return part
 
 
 async def in_parts(body: AsyncIterator[bytes], part_size: int) -> AsyncIterator[bytes]:

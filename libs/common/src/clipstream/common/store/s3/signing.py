@@ -43,7 +43,38 @@ async def presigned_put(
     url: str = await signer.generate_presigned_url(
         "put_object", Params=request, ExpiresIn=int(expires_in.total_seconds()), HttpMethod="PUT"
     )
+    _require_signed(url, headers)
+    return PresignedUpload("PUT", url, headers, key, expires_in)
+
+
+async def presigned_part(
+    signer: Any,
+    bucket: str,
+    key: ObjectKey,
+    upload_id: str,
+    number: int,
+    *,
+    size_bytes: int,
+    expires_in: timedelta,
+    sha256: str | None,
+) -> PresignedUpload:
+    """One part of an upload; `sha256` in hex, for an upload that was opened with checksums."""
+    request = {
+        "Bucket": bucket, "Key": key, "UploadId": upload_id, "PartNumber": number, "ContentLength": size_bytes,
+    }  # fmt: skip
+    headers = {"content-length": str(size_bytes)}
+    if sha256 is not None:
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        request |= {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": checksum}
+        headers |= {"x-amz-checksum-sha256": checksum, "x-amz-sdk-checksum-algorithm": "SHA256"}
+    url: str = await signer.generate_presigned_url(
+        "upload_part", Params=request, ExpiresIn=int(expires_in.total_seconds()), HttpMethod="PUT"
+    )
+    _require_signed(url, headers)
+    return PresignedUpload("PUT", url, headers, key, expires_in)
+
+
+def _require_signed(url: str, headers: Mapping[str, str]) -> None:
     signed = set(parse_qs(urlsplit(url).query)["X-Amz-SignedHeaders"][0].split(";"))
     if signed != {"host", *headers}:
         raise Permanent(f"The S3 client signed other headers than asked for: {sorted(signed ^ {'host', *headers})}.")
-    return PresignedUpload("PUT", url, headers, key, expires_in)

@@ -19,21 +19,21 @@ from clipstream.common.settings import StoreSettings
 from clipstream.common.store.files import read_file
 from clipstream.common.store.names import check_key, check_prefix, decode_metadata, encode_metadata
 from clipstream.common.store.objects import ObjectInfo, PresignedUpload
+from clipstream.common.store.parts import part_size_for
 from clipstream.common.store.s3.client import Clients, open_clients
 from clipstream.common.store.s3.errors import code_of, translated
-from clipstream.common.store.s3.multipart import MultipartUpload, in_parts, part_size_for
+from clipstream.common.store.s3.multipart import MultipartUpload, in_parts
+from clipstream.common.store.s3.parts import ClientParts
 from clipstream.common.store.s3.signing import presigned_put
 
 _DELETE_AT_ONCE = 1000  # S3's bound
 
 
-class S3Store:
+class S3Store(ClientParts):
     """Implements `ObjectStore`. One per process: its clients hold the connections."""
 
     def __init__(self, bucket: str, clients: Clients, stack: AsyncExitStack) -> None:
-        self.bucket = bucket
-        self._clients = clients
-        self._client = clients.work
+        super().__init__(bucket, clients)
         self._stack = stack
 
     @classmethod
@@ -251,9 +251,6 @@ class S3Store:
 
     async def close(self) -> None:
         await self._stack.aclose()
-
-    def _at(self, key: str) -> dict[str, str]:
-        return {"Bucket": self.bucket, "Key": key}
 
 
 def _headers(content_type: str, metadata: Mapping[str, str] | None, if_absent: bool) -> dict[str, Any]:

@@ -34,15 +34,20 @@ CREATE TABLE invites (
 );
 CREATE INDEX invites_stream ON invites (stream_id, created_at DESC, id DESC);
 
--- `stored_bytes` is what the pipeline made of the clip; the original is `size_bytes`. `cancelled` and `dismissed_at`
--- are facts like those that stages tell: an operator ended the work, or said that it is no duplicate.
+-- `stored_bytes` is what the pipeline made of the clip; the original is `size_bytes`. `content_hash` is that of the bytes
+-- which arrived, as the store or a stage found it, whatever the uploader said. `seen_at` is the last sign of life of an
+-- upload. `cancelled` and `dismissed_at` are facts like those that stages tell: an operator ended the work, or said that it
+-- is no duplicate.
 ALTER TABLE videos
     ADD COLUMN description  text NOT NULL DEFAULT '',
     ADD COLUMN tags         text[] NOT NULL DEFAULT '{}',
     ADD COLUMN stored_bytes bigint NOT NULL DEFAULT 0,
+    ADD COLUMN content_hash text,
+    ADD COLUMN seen_at      timestamptz NOT NULL DEFAULT now(),
     ADD COLUMN cancelled    text,
     ADD COLUMN dismissed_at timestamptz;
-CREATE INDEX videos_sha256 ON videos (stream_id, sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX videos_content ON videos (stream_id, content_hash) WHERE content_hash IS NOT NULL;
+CREATE INDEX videos_open ON videos (uploader_id) WHERE status = 'uploading';
 ALTER TABLE stages
     ADD COLUMN skipped_at timestamptz,
     ADD COLUMN waived_at  timestamptz,
@@ -61,11 +66,14 @@ ALTER TABLE matches
     ADD COLUMN confidence double precision;
 
 -- A chunked upload of one video's file. Its parts' places follow from size and part size; what has arrived is asked of
--- the store, which alone knows.
+-- the store, which alone knows. `store_id` is the store's name for it, once the first part was asked for; `checksums`, whether
+-- its parts come with theirs. A row outlives its video, so that what has arrived is given back.
 CREATE TABLE uploads (
     id           uuid PRIMARY KEY,
-    video_id     uuid NOT NULL REFERENCES videos ON DELETE CASCADE,
-    store_id     text NOT NULL,
+    video_id     uuid REFERENCES videos ON DELETE SET NULL,
+    key          text NOT NULL,
+    store_id     text,
+    checksums    boolean NOT NULL DEFAULT false,
     size_bytes   bigint NOT NULL,
     part_size    bigint NOT NULL,
     state        text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'complete', 'aborted')),
@@ -73,6 +81,7 @@ CREATE TABLE uploads (
     seen_at      timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX uploads_video ON uploads (video_id);
+CREATE UNIQUE INDEX uploads_open ON uploads (video_id) WHERE state = 'open';
 CREATE INDEX uploads_seen ON uploads (seen_at) WHERE state = 'open';
 
 CREATE TABLE likes (

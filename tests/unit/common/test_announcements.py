@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipstream.ingest.announcements import Announcement, Malformed, announced
+from clipstream.common.contracts.announcements import Announcement, Malformed, announced
 
 EVENTS = Path(__file__).parents[2] / "fixtures" / "events"
 BUCKET = "raw-uploads"

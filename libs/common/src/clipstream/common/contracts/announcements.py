@@ -32,7 +32,7 @@ def announced(body: bytes) -> list[Announcement]:
     """The created objects that a notification names; none for removals, tagging and test messages."""
     try:
         message = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON: {error}") from error
     if not isinstance(message, Mapping):
         raise Malformed("not an object")
