@@ -59,6 +59,7 @@ from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
 from clipstream.gateway.sweeper import Sweeper
+from clipstream.gateway.watching import Watching
 
 MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
 SCHEMA = "gateway"
@@ -106,6 +107,7 @@ class Gateway:
             access_tokens=access_tokens,
             logins=Logins(pool, access_tokens, settings.refresh_token_life),
             media=MediaSigner(secret, settings.media_token_life),
+            watching=Watching(pool),
             uploads=uploads,
             projector=self.projector,
             relay=self.relay,

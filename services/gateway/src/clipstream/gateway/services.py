@@ -22,6 +22,7 @@ from clipstream.gateway.projector import Projector
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
+from clipstream.gateway.watching import Watching
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Services:
     access_tokens: AccessTokens
     logins: Logins
     media: MediaSigner
+    watching: Watching
     uploads: UploadSigner
     projector: Projector
     relay: Relay
