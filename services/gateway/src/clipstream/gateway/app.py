@@ -23,6 +23,7 @@ from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
 from clipstream.gateway.limits import RateLimits
+from clipstream.gateway.pages import Pages
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.routes import (
@@ -39,6 +40,7 @@ from clipstream.gateway.routes import (
     media,
     members,
     notifications,
+    oembed,
     operator,
     playback,
     search,
@@ -56,6 +58,7 @@ from clipstream.gateway.routes.openapi import document
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.services import DOCUMENT, Services
 from clipstream.gateway.settings import Settings
+from clipstream.gateway.sharing import Sharing
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
 from clipstream.gateway.sweeper import Sweeper
@@ -68,7 +71,7 @@ log = structlog.get_logger(__name__)
 
 _MODULES = (
     *(system, docs, auth, keys, streams, members, invites, videos, uploads, chunks, notifications, playback, events),
-    *(intelligence, search, social, sharing, files, media, webhooks, operator, duplicates, assets),
+    *(intelligence, search, social, sharing, oembed, files, media, webhooks, operator, duplicates, assets),
 )
 ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.table.routes)
 
@@ -116,6 +119,8 @@ class Gateway:
             search=SearchClient(session, settings.search_url, settings.internal_token),
             answers=Answers(pool, secret),
             limits=RateLimits(limits.parse(settings.rate_limits), settings.trusted_proxies),
+            sharing=Sharing(pool, secret),
+            pages=Pages(),
         )
         self.application = self._application(Cors(settings.web_origins))
 

@@ -18,9 +18,11 @@ from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
 from clipstream.gateway.limits import RateLimits
+from clipstream.gateway.pages import Pages
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
+from clipstream.gateway.sharing import Sharing
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.watching import Watching
 
@@ -45,6 +47,8 @@ class Services:
     search: SearchClient
     limits: RateLimits
     answers: Answers
+    sharing: Sharing
+    pages: Pages
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 
