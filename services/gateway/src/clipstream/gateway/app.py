@@ -56,6 +56,7 @@ from clipstream.gateway.routes.api import JSON_LIMIT, Route
 from clipstream.gateway.routes.dispatch import mount
 from clipstream.gateway.routes.openapi import document
 from clipstream.gateway.search import SearchClient
+from clipstream.gateway.sending import Sender
 from clipstream.gateway.services import DOCUMENT, Services
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.sharing import Sharing
@@ -102,6 +103,7 @@ class Gateway:
         self.progress = Progress(pool, feed, running=settings.stale_after, retrying=settings.retrying_after)
         self.sweeper = Sweeper(pool, store, self.projector, self.progress, settings)
         self.dead_letters = DeadLetters(pool)
+        self.webhooks = Sender(pool, settings)
         self.services = Services(
             settings=settings,
             pool=pool,
@@ -121,6 +123,7 @@ class Gateway:
             limits=RateLimits(limits.parse(settings.rate_limits), settings.trusted_proxies),
             sharing=Sharing(pool, secret),
             pages=Pages(),
+            webhooks=self.webhooks,
         )
         self.application = self._application(Cors(settings.web_origins))
 
@@ -146,4 +149,4 @@ class Gateway:
     @property
     def background(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What runs beside the API for as long as the process lives."""
-        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run)
+        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run, self.webhooks.run)

@@ -18,9 +18,11 @@ from clipstream.common.contracts.events import EVENTS, ClipProgress
 from clipstream.common.contracts.ids import EventId, derived_event_id
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
+from clipstream.gateway import webhooks
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.projection import Clip, fold, ready_event
 from clipstream.gateway.repository import clips, tombstones
+from clipstream.gateway.webhooks import Standing
 
 QUEUE = "gateway.projector"
 CONSUMER = "projector"
@@ -59,9 +61,11 @@ class Projector:
             await tombstones.disturb(connection, video_id)
             log.info("event_ignored", type=envelope.type, video_id=str(video_id), event_id=str(envelope.id))
             return None
+        before = Standing.of(clip)
         if fold(clip, envelope):
             await outbox.add(connection, _ready(clip, envelope))
         await clips.save(connection, clip, queued_after=self._queued_after)
+        await webhooks.tell(connection, clip, before)
         return clip
 
     def tell(self, video_id: UUID, stream_id: UUID) -> None:

@@ -21,6 +21,7 @@ from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.pages import Pages
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.search import SearchClient
+from clipstream.gateway.sending import Sender
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.sharing import Sharing
 from clipstream.gateway.signing import MediaSigner
@@ -49,6 +50,7 @@ class Services:
     answers: Answers
     sharing: Sharing
     pages: Pages
+    webhooks: Sender
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 
