@@ -75,7 +75,8 @@ async def _somebody(world: World, friends: Friends, name: str, scope: Scope | No
     "bad", ["unknown", "not-an-id", "%00", "..%2f..", "1", "{}", "%ff", "0" * 400, "'%20or%201=1%20--"]
 )
 async def test_unknown_things_are_not_found_and_nothing_fails(world: World, friends: Friends, bad: str) -> None:
-    ids = dict.fromkeys(("stream_id", "video_id"), unknown() if bad == "unknown" else bad)
+    ids = await scene(world, friends)
+    ids |= dict.fromkeys(("stream_id", "video_id"), unknown() if bad == "unknown" else bad)
     wrong = []
     for (method, template), rule in MATRIX.items():
         if "{stream_id}" in template or "{video_id}" in template:

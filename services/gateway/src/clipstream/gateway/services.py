@@ -19,6 +19,7 @@ from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
 from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.pages import Pages
+from clipstream.gateway.problems import Problem
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.sending import Sender
@@ -56,7 +57,10 @@ class Services:
 
     def api_url(self, request: web.Request, path: str) -> str:
         """A path as the client sees it: at the address the operator told, else the one the client used."""
-        base = self.settings.public_api_url or str(request.url.origin())
+        try:
+            base = self.settings.public_api_url or str(request.url.origin())
+        except ValueError as error:
+            raise Problem(400, "Invalid request", ["the Host header names no host"]) from error
         return f"{base.rstrip('/')}{path}"
 
 

@@ -96,6 +96,7 @@ async def get_likes(call: Call, path: VideoPath) -> Likes:
     status=201,
     invalid="Invalid share parameters",
     idempotent=True,
+    location="/share/{code}",
 )
 async def create_share(call: Call, path: VideoPath, body: NewShare) -> Share:
     """Open a video to whoever has the address: for creators, since it leaves the stream's circle"""
