@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from aiohttp import FormData
 from yarl import URL
 
 from clipstream.common.contracts import keys
@@ -50,7 +50,9 @@ class Page(HTMLParser):
         return [(tag, sorted(attributes)) for tag, attributes in self.tags]
 
     def meta(self, name: str) -> str | None:
-        return next((a["content"] for t, a in self.tags if t == "meta" and name in (a.get("property"), a.get("name"))), None)
+        return next(
+            (a["content"] for t, a in self.tags if t == "meta" and name in (a.get("property"), a.get("name"))), None
+        )
 
     def first(self, tag: str) -> dict[str, str | None]:
         return next(attributes for found, attributes in self.tags if found == tag)
@@ -210,8 +212,6 @@ async def test_the_password_opens_it_for_whoever_gave_it(world: World, friends: 
 
 
 def _form(password: str) -> Any:
-    from aiohttp import FormData
-
     form = FormData(default_to_multipart=True)
     form.add_field("password", password)
     return form
@@ -225,19 +225,23 @@ async def test_programs_give_the_password_as_json(world: World, friends: Friends
     assert (await world.nobody.post(f"/share/{code}/unlock", {"password": PASSWORD}, headers=json)).status == 303
 
 
+def _part(terms: bytes, text: bytes) -> bytes:
+    return b"--b\r\nContent-Disposition: form-data" + terms + b"\r\n\r\n" + text + b"\r\n--b--\r\n"
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"",
         b"password=x",
         b"--b\r\n",
-        b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n",
-        b'--b\r\nContent-Disposition: form-data; name="password"; filename="a"\r\n\r\nx\r\n--b--\r\n',
-        b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n\r\n--b--\r\n',
-        b'--b\r\nContent-Disposition: form-data; name="word"\r\n\r\nx\r\n--b--\r\n',
-        b'--b\r\nContent-Disposition: form-data; name="password"\r\nContent-Type: text/plain; charset=no\r\n\r\nx\r\n--b--\r\n',
-        b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n\xff\xfe\r\n--b--\r\n',
-        b'--b\r\nContent-Disposition: form-data; name="password"\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--\r\n',
+        _part(b"", b"x"),
+        _part(b'; name="password"; filename="a"', b"x"),
+        _part(b'; name="password"', b""),
+        _part(b'; name="word"', b"x"),
+        _part(b'; name="password"\r\nContent-Type: text/plain; charset=no', b"x"),
+        _part(b'; name="password"', b"\xff\xfe"),
+        _part(b'; name="password"\r\nContent-Type: multipart/mixed; boundary=c', b"--c--"),
     ],
 )
 async def test_broken_forms(world: World, friends: Friends, video_id: VideoId, body: bytes) -> None:

@@ -64,7 +64,9 @@ async def test_terms(friends: Friends, video_id: VideoId) -> None:
     assert datetime.fromisoformat(made["expires_at"]) == at
     assert made["start_time"] == 12.5
     soon = await _share(friends.creator, video_id, expires_in=60)
-    assert timedelta(seconds=50) < datetime.fromisoformat(soon["expires_at"]) - datetime.now(UTC) <= timedelta(minutes=1)
+    assert (
+        timedelta(seconds=50) < datetime.fromisoformat(soon["expires_at"]) - datetime.now(UTC) <= timedelta(minutes=1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,9 @@ async def test_who_may_revoke(world: World, friends: Friends, video_id: VideoId)
     assert (listed["total_shares"], listed["shares"]) == (0, [])
 
 
-async def test_an_admin_of_another_stream_revokes_nothing_here(world: World, friends: Friends, video_id: VideoId) -> None:
+async def test_an_admin_of_another_stream_revokes_nothing_here(
+    world: World, friends: Friends, video_id: VideoId
+) -> None:
     code = (await _share(friends.creator, video_id))["code"]
     await world.stream(friends.outsider)
     assert (await friends.outsider.ask("DELETE", f"/shares/{code}")).status == 404

@@ -71,11 +71,17 @@ def acceptable(text: str, allowed_hosts: Collection[str]) -> str | None:
         return "must not hold a user name or a password"
     if url.host in allowed_hosts:
         return None
+    return None if _may_be_public(url.host) else "must be a public address"
+
+
+def _may_be_public(host: str) -> bool:
+    """A name is looked up when it is called. One that ends in a number is an IPv4 address in an old notation, as
+    https://url.spec.whatwg.org/#ends-in-a-number-checker has it."""
     try:
-        fit = public(url.host)
+        return public(host)
     except ValueError:
-        fit = not (url.host.rstrip(".") == "localhost" or url.host.rstrip(".").endswith(".localhost"))
-    return None if fit else "must be a public address"
+        last = host.rstrip(".").rpartition(".")[2]
+        return last != "localhost" and not last.isdigit() and not last.startswith("0x")
 
 
 async def post(url: str, *, headers: Mapping[str, str], body: bytes, allowed_hosts: Collection[str]) -> Response:
@@ -104,6 +110,8 @@ async def post(url: str, *, headers: Mapping[str, str], body: bytes, allowed_hos
         if isinstance(error.os_error, _NotPublicError):
             raise Unreachable("The receiver's address is not public.") from error
         raise Unreachable("The receiver cannot be reached.") from error
+    except aiohttp.InvalidURL as error:
+        raise Unreachable("The receiver's address is none that can be called.") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:
         raise Unreachable("The receiver answered something that is not HTTP.") from error
 
