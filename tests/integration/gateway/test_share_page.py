@@ -366,12 +366,12 @@ async def test_files_of_pages_are_kept_for_ever(world: World, friends: Friends, 
     page = Page(await world.nobody.get(f"/share/{await _share(friends, video_id)}"))
     addresses = [str(a.get("src") or a.get("href")) for t, a in page.tags if t in ("script", "link")]
     static = [address for address in addresses if address.startswith("/static/")]
-    assert len(static) == 3
+    assert len(static) == 4
     for address in static:
         answer = await world.nobody.get(address)
         assert answer.status == 200
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        assert answer.headers["Content-Type"].split(";")[0] in ("text/javascript", "text/css")
+        assert answer.headers["Content-Type"].split(";")[0] in ("text/javascript", "text/css", "image/png")
         again = await world.nobody.get(address, headers={"If-None-Match": answer.headers["ETag"]})
         assert again.status == 304
         plain = await world.nobody.get(address, headers={"Accept-Encoding": "identity"})

@@ -143,9 +143,7 @@ async def _form(request: web.Request) -> Unlock:
         raise Problem(400, "Invalid password", ["the form cannot be read"]) from error
 
 
-@table.route(
-    "GET", "/static/{name}", access=Access.PUBLIC, content=("text/javascript", "text/css", "image/png"), errors={}
-)
+@table.route("GET", "/static/{name}", access=Access.PUBLIC, content=("text/javascript", "text/css", "image/png"))
 async def get_static_file(call: Call, path: StaticPath) -> web.StreamResponse:
     """A file that pages need, under a name that holds its hash"""
     found = call.services.pages.files.find(path.name)

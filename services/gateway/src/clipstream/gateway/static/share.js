@@ -16,7 +16,8 @@
     const hls = new window.Hls({ startPosition: start > 0 ? start : -1 });
     let recovered = false;
     hls.on(window.Hls.Events.ERROR, (_, error) => {
-      if (!error.fatal) return;
+      const refused = error.response !== undefined && error.response.code === 403;  // revoked, or the address is too old
+      if (!error.fatal && !refused) return;
       if (error.type === window.Hls.ErrorTypes.MEDIA_ERROR && !recovered) {
         recovered = true;
         hls.recoverMediaError();
