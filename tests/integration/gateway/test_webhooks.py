@@ -299,15 +299,27 @@ async def test_two_gateways_send_each_once(
 
 
 async def test_a_slow_receiver_holds_up_nobody_else(world: World, friends: Friends, receiver: Receiver) -> None:
+    """It is sent one thing at a time, however much waits for it."""
     silent = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)
     async with silent:
         port = silent.sockets[0].getsockname()[1]
-        await _webhook(friends.admin, friends.stream_id, f"http://127.0.0.1:{port}/", events=["video.ready"])
-        for _ in range(20):
-            await world.ready(friends.uploader, friends.stream_id)
-        await _webhook(friends.admin, friends.stream_id, receiver.url, events=["video.ready"])
-        await world.ready(friends.uploader, friends.stream_id)
-        await _heard(receiver, 1)
+        slow = await _webhook(friends.admin, friends.stream_id, f"http://127.0.0.1:{port}/")
+        quick = await _webhook(friends.admin, friends.stream_id, receiver.url)
+        for webhook, count in ((slow, 20), (quick, 3)):
+            for number in range(count):
+                await friends.admin.post(f"/streams/{friends.stream_id}/webhooks/{webhook['id']}/test")
+                await _heard(receiver, number + 1 if webhook is quick else 0)
+        assert sum(delivery["attempts"] for delivery in await _deliveries(friends, slow)) == 1
+
+
+async def test_a_clip_that_fails_again_is_told_once(world: World, friends: Friends, receiver: Receiver) -> None:
+    await _webhook(friends.admin, friends.stream_id, receiver.url)
+    video_id = await world.uploaded(friends.uploader, friends.stream_id)
+    story = await world.story(video_id, friends.stream_id)
+    await world.project(*story.told, story.fail("ingest", story.upload), story.reject("It is broken."))
+    (row,) = await world.rows("videos", id=video_id)
+    assert row["status"] == "rejected"
+    assert [delivery["event"] for delivery in await world.rows("deliveries")] == ["video.failed"]
 
 
 async def test_discord(world: World, friends: Friends, receiver: Receiver) -> None:
