@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from integration.gateway.conftest import Friends, make_friends
-from integration.gateway.test_webhooks import receiving
+from integration.gateway.receiver import receiving
 from integration.gateway.world import World, eventually, serving, settings
 
 NOT_PUBLIC = "The receiver's address is not public."
