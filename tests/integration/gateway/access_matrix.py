@@ -105,7 +105,31 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("DELETE", "/videos/{video_id}/uploads/{upload_id}"): Rule(uploader(204)),
     ("POST", "/webhooks/minio/upload-complete"): Rule(public(401), {"Records": []}),
     # --- social and shares
+    ("POST", "/videos/{video_id}/like"): Rule(members(200)),
+    ("GET", "/videos/{video_id}/likes"): Rule(members(200)),
+    ("POST", "/videos/{video_id}/share"): Rule(creators(201), {}),
+    ("GET", "/videos/{video_id}/shares"): Rule(members(200)),
+    ("DELETE", "/shares/{code}"): Rule(
+        signed_in(404) | {"uploader": 204, "admin": 204, "owner": 204}, path="/shares/{share_code}", changes=True
+    ),
+    ("GET", "/share/{code}"): Rule(public(200), path="/share/{share_code}"),
+    ("GET", "/share/{code}/embed"): Rule(public(200), path="/share/{share_code}/embed"),
+    ("GET", "/share/{code}/thumbnail"): Rule(public(200), path="/share/{share_code}/thumbnail"),
+    ("POST", "/share/{code}/unlock"): Rule(public(303), {"password": "any"}, path="/share/{share_code}/unlock"),
+    ("GET", "/oembed"): Rule(public(404), query="?url=https%3A%2F%2Fexample.com%2F"),
+    ("GET", "/static/{name}"): Rule(public(404), path="/static/nothing.js"),
     # --- webhooks out
+    ("GET", "/streams/{stream_id}/webhooks"): Rule(admins(200)),
+    ("POST", "/streams/{stream_id}/webhooks"): Rule(
+        admins(201), {"url": "https://receiver.invalid/", "events": ["video.ready"]}
+    ),
+    ("PUT", "/streams/{stream_id}/webhooks/{webhook_id}"): Rule(
+        admins(200), {"url": "https://receiver.invalid/", "events": ["video.ready"]}
+    ),
+    ("DELETE", "/streams/{stream_id}/webhooks/{webhook_id}"): Rule(admins(204), changes=True),
+    ("GET", "/streams/{stream_id}/webhooks/{webhook_id}/deliveries"): Rule(admins(200)),
+    ("POST", "/streams/{stream_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): Rule(admins(202)),
+    ("POST", "/streams/{stream_id}/webhooks/{webhook_id}/test"): Rule(admins(202)),
     # --- operator, duplicates, assets
     ("GET", "/processing/queue"): Rule(operator(200)),
     ("GET", "/processing/stats"): Rule(operator(200)),

@@ -27,6 +27,7 @@ from clipstream.gateway.issuer_keys import IssuerKeys
 from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.logins import Logins
 from clipstream.gateway.oidc import IdTokens
+from clipstream.gateway.pages import Pages
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.refresh_cookie import RefreshCookie
@@ -45,6 +46,7 @@ from clipstream.gateway.routes import (
     media,
     members,
     notifications,
+    oembed,
     operator,
     playback,
     search,
@@ -64,13 +66,16 @@ from clipstream.gateway.routes.api import JSON_LIMIT, Route
 from clipstream.gateway.routes.dispatch import mount
 from clipstream.gateway.routes.openapi import document
 from clipstream.gateway.search import SearchClient
+from clipstream.gateway.sending import Sender
 from clipstream.gateway.services import DOCUMENT, Services
 from clipstream.gateway.settings import Settings
+from clipstream.gateway.sharing import Sharing
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
 from clipstream.gateway.survey import Survey
 from clipstream.gateway.sweeper import Sweeper
 from clipstream.gateway.thumbnails import Thumbnails
+from clipstream.gateway.watching import Watching
 from clipstream.gateway.workers import Workers
 
 MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
@@ -99,6 +104,7 @@ _MODULES = (
     suggestions,
     social,
     sharing,
+    oembed,
     files,
     media,
     webhooks,
@@ -137,6 +143,7 @@ class Gateway:
         self.progress = Progress(pool, feed, running=settings.stale_after, retrying=settings.retrying_after)
         self.sweeper = Sweeper(pool, store, self.projector, self.progress, settings)
         self.dead_letters = DeadLetters(pool)
+        self.webhooks = Sender(pool, settings)
         self.services = Services(
             settings=settings,
             pool=pool,
@@ -147,6 +154,7 @@ class Gateway:
             id_tokens=_id_tokens(settings, session),
             refresh_cookie=RefreshCookie(settings.public_api_url, settings.public_web_url, settings.refresh_token_life),
             media=MediaSigner(secret, settings.media_token_life),
+            watching=Watching(pool),
             uploads=uploads,
             projector=self.projector,
             relay=self.relay,
@@ -159,6 +167,9 @@ class Gateway:
             survey=Survey(store),
             workers=Workers(bus),
             thumbnails=Thumbnails(store),
+            sharing=Sharing(pool, secret),
+            pages=Pages(),
+            webhooks=self.webhooks,
         )
         self.application = self._application(Cors(settings.web_origins))
 
@@ -184,7 +195,14 @@ class Gateway:
     @property
     def background(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What runs beside the API for as long as the process lives."""
-        return (self.relay.run, self.progress.run, self.services.feed.run, self.sweeper.run, self.services.survey.run)
+        return (
+            self.relay.run,
+            self.progress.run,
+            self.services.feed.run,
+            self.sweeper.run,
+            self.services.survey.run,
+            self.webhooks.run,
+        )
 
 
 def _id_tokens(settings: Settings, session: aiohttp.ClientSession) -> IdTokens | None:

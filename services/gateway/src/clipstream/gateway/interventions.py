@@ -26,6 +26,7 @@ from clipstream.gateway.amendments import CANCELLED, OPTIONAL
 from clipstream.gateway.projection import Clip, StageRow
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.repository import clips, queue
+from clipstream.gateway.webhooks import Standing
 
 BATCH = 200  # clips that one call retries at most
 
@@ -63,12 +64,12 @@ class Interventions:
             stages = _wanted(clip, stage)
             if not stages and clip.cancelled is None:
                 return []
-            was_ready = clip.status == "ready"
+            before = Standing.of(clip)
             amendments.resume(clip)
             for each in stages:
                 await self._try_again(connection, clip, each)
             await clips.restart(connection, video_id, stages)
-            await self._projector.keep(connection, clip, made_ready=clip.status == "ready" and not was_ready)
+            await self._projector.keep(connection, clip, before)
         log.info("stages_retried", video_id=str(video_id), stages=list(stages))
         return [Job(video_id, each) for each in stages]
 
@@ -97,8 +98,9 @@ class Interventions:
         async with self._clip(video_id) as (connection, clip):
             if clip.cancelled is None:
                 _check_unfinished(clip)
+                before = Standing.of(clip)
                 amendments.cancel(clip)
-                await self._projector.keep(connection, clip, made_ready=False)
+                await self._projector.keep(connection, clip, before)
         await self._stop(clip)
 
     async def cancel_stage(self, video_id: UUID, stage: Stage) -> None:
@@ -119,9 +121,9 @@ class Interventions:
         async with self._clip(video_id) as (connection, clip):
             if clip.stages[stage].skipped_at is None:
                 _check_pending(clip, stage)
-                was_ready = clip.status == "ready"
+                before = Standing.of(clip)
                 amendments.skip(clip, stage, datetime.now(UTC))
-                await self._projector.keep(connection, clip, made_ready=clip.status == "ready" and not was_ready)
+                await self._projector.keep(connection, clip, before)
         await self._stop(clip, stage)
 
     async def dismiss(self, video_id: UUID) -> None:
@@ -131,10 +133,11 @@ class Interventions:
                 return
             if clip.status != "duplicate":
                 raise NotPossible("Not a duplicate video")
+            before = Standing.of(clip)
             unique = amendments.dismiss(clip, datetime.now(UTC))
             if unique is None:
                 raise NotPossible("What is known of this video has not arrived yet. Try again in a moment.")
-            await self._projector.keep(connection, clip, made_ready=False)
+            await self._projector.keep(connection, clip, before)
             if await self._projector.take(connection, unique) is not None:
                 await outbox.add(connection, unique)
 

@@ -18,9 +18,11 @@ from clipstream.common.contracts.events import EVENTS, ClipProgress, ClipReady
 from clipstream.common.contracts.ids import EventId, derived_event_id
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
+from clipstream.gateway import webhooks
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.projection import Clip, fold
 from clipstream.gateway.repository import clips, tombstones
+from clipstream.gateway.webhooks import Standing
 
 QUEUE = "gateway.projector"
 CONSUMER = "projector"
@@ -59,16 +61,19 @@ class Projector:
             return None
         if not await inbox.first_time(connection, CONSUMER, envelope.id):
             return None
-        await self.keep(connection, clip, made_ready=fold(clip, envelope), cause=envelope)
+        before = Standing.of(clip)
+        fold(clip, envelope)
+        await self.keep(connection, clip, before, cause=envelope)
         return clip
 
     async def keep(
-        self, connection: Connection, clip: Clip, *, made_ready: bool, cause: Envelope | None = None
+        self, connection: Connection, clip: Clip, before: Standing, *, cause: Envelope | None = None
     ) -> None:
         """Write a changed clip back, and what follows from the change."""
-        if made_ready:
+        if clip.status == "ready" and before.status != "ready":
             await outbox.add(connection, _ready(clip, cause))
         await clips.save(connection, clip, queued_after=self._queued_after)
+        await webhooks.tell(connection, clip, before)
 
     def tell(self, video_id: UUID, stream_id: UUID) -> None:
         """Wake whoever watches this clip; called after the commit."""

@@ -26,7 +26,7 @@ from clipstream.common.errors import Conflict, NotFound
 from clipstream.common.store.objects import ObjectInfo, ObjectStore
 from clipstream.gateway import commands
 from clipstream.gateway.projector import Projector
-from clipstream.gateway.repository import assets, videos
+from clipstream.gateway.repository import assets
 from clipstream.gateway.repository.assets import Known
 from clipstream.gateway.uploading import CONTENT_TYPES, ClipName, default_title, extension, size_in_words
 
@@ -219,7 +219,6 @@ class Scan:
 
     async def _announce(self, video_id: VideoId, stream_id: UUID, stored: ObjectInfo) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await videos.set_size(connection, video_id, stored.size_bytes)
             await commands.announce(
                 connection,
                 self._projector,

@@ -21,13 +21,18 @@ from clipstream.gateway.interventions import Interventions
 from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.logins import Logins
 from clipstream.gateway.oidc import IdTokens
+from clipstream.gateway.pages import Pages
+from clipstream.gateway.problems import Problem
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.refresh_cookie import RefreshCookie
 from clipstream.gateway.search import SearchClient
+from clipstream.gateway.sending import Sender
 from clipstream.gateway.settings import Settings
+from clipstream.gateway.sharing import Sharing
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.survey import Survey
 from clipstream.gateway.thumbnails import Thumbnails
+from clipstream.gateway.watching import Watching
 from clipstream.gateway.workers import Workers
 
 
@@ -44,6 +49,7 @@ class Services:
     id_tokens: IdTokens | None
     refresh_cookie: RefreshCookie
     media: MediaSigner
+    watching: Watching
     uploads: UploadSigner
     projector: Projector
     relay: Relay
@@ -56,12 +62,18 @@ class Services:
     survey: Survey
     workers: Workers
     thumbnails: Thumbnails
+    sharing: Sharing
+    pages: Pages
+    webhooks: Sender
     started_at: float = field(default_factory=time.monotonic)
     streaming: set[asyncio.Task[object]] = field(default_factory=set)
 
     def api_url(self, request: web.Request, path: str) -> str:
         """A path as the client sees it: at the address the operator told, else the one the client used."""
-        base = self.settings.public_api_url or str(request.url.origin())
+        try:
+            base = self.settings.public_api_url or str(request.url.origin())
+        except ValueError as error:
+            raise Problem(400, "Invalid request", ["the Host header names no host"]) from error
         return f"{base.rstrip('/')}{path}"
 
 

@@ -62,6 +62,10 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
     search_url: str | None = None
     internal_token: SecretStr | None = None
 
+    webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="hosts that webhooks may name although their address is not public"
+    )
+
     stale_after: timedelta = Field(default=timedelta(seconds=60), description="silence of a running stage")
     queued_after: timedelta = Field(default=timedelta(minutes=10), description="silence of a queued stage")
     retrying_after: timedelta = Field(
@@ -73,6 +77,15 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
     give_up_after: timedelta = Field(default=timedelta(hours=48), description="age of a clip that no stage finishes")
     sweep_interval: timedelta = timedelta(seconds=5)
     max_attempts: int = Field(default=5, ge=1)
+
+    @field_validator("webhook_allowed_hosts", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return (
+            tuple(host.strip().lower() for host in value.split(",") if host.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("secret_key")
     @classmethod

@@ -25,7 +25,7 @@ from clipstream.gateway import commands
 from clipstream.gateway.idempotency import KEPT_FOR
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
-from clipstream.gateway.repository import idempotency, stages, tokens, tombstones
+from clipstream.gateway.repository import deliveries, idempotency, stages, tokens, tombstones
 from clipstream.gateway.repository.stages import Silent
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.upload_sweeper import UploadSweeper
@@ -77,6 +77,7 @@ class Sweeper:
             await tokens.forget_expired(self._pool)
             await inbox.forget_old(self._pool)
             await idempotency.forget_old(self._pool, KEPT_FOR)
+            await deliveries.forget_old(self._pool)
 
     async def revive_stages(self) -> int:
         """Give silent stages their event again; how many were silent."""

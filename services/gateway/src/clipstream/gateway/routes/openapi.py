@@ -129,6 +129,8 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     for status, model in route.also.items():
         answers[status] = _json(schemas[model, "serialization"])
     error = _json(schemas[ErrorBody, "serialization"])
+    if "text/html" in route.content:  # people get their refusals as pages
+        error["content"]["text/html"] = {}
     texts = _refusals(route)
     for status, text in texts.items():
         answers.setdefault(status, {"description": text, **error})
