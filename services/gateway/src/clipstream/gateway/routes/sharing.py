@@ -81,19 +81,22 @@ async def get_share_thumbnail(call: Call, path: SharePath) -> web.StreamResponse
     share = await services.sharing.find(path.code)
     row = None if share is None else await look(services.pool, share)
     if share is None or row is None:
-        return _missing(call)
+        raise Problem(404, "Share not found")
     try:
         if _locked(call, share):
             raise NotFound("The picture is behind a password.")
         key = keys.thumbnail(VideoId((await played(services.pool, row))["id"]))
-        return await serve_object(
+        answer = await serve_object(
             call.request, services.store, key, content_type="image/jpeg", cache_control="private, no-cache"
         )
     except NotFound:
         picture = services.pages.files.read("placeholder.png")
-        return web.Response(
+        answer = web.Response(
             body=picture.body, content_type=picture.content_type, headers={hdrs.CACHE_CONTROL: "no-store"}
         )
+    if not answer.prepared:
+        answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # sites that unfurl show it in their own pages
+    return answer
 
 
 @table.route(
@@ -117,7 +120,8 @@ async def unlock_share(call: Call, path: SharePath, body: Unlock | None) -> web.
         if _wants_json(call.request):
             raise Problem(403, "Wrong password")
         return _locked_page(call, path, status=403, wrong=True)
-    answer = web.Response(status=303, headers={hdrs.LOCATION: f"/share/{path.code}", hdrs.CACHE_CONTROL: "no-store"})
+    headers = {hdrs.LOCATION: f"/share/{path.code}", hdrs.CACHE_CONTROL: "no-store"}
+    answer = web.Response(status=303, content_type="text/html", headers=headers)
     answer.set_cookie(
         PROOF_COOKIE,
         call.services.sharing.proof(share),
