@@ -1,17 +1,17 @@
-"""Media tokens: good for one video, for some hours, and for nothing else."""
+"""Media tokens: good for one video, one holder and some hours, and for nothing else."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from clipstream.gateway.signing import MediaSigner, derive_key
+from clipstream.gateway.signing import Holder, HolderKind, MediaSigner, derive_key
 
 LIFE = timedelta(hours=6)
 NOW = 1_800_000_000.0
-VIDEO = uuid4()
+VIDEO, USER, KEY, SHARE = uuid4(), uuid4(), uuid4(), uuid4()
 
 
 @pytest.fixture
@@ -19,23 +19,42 @@ def signer() -> MediaSigner:
     return MediaSigner("s" * 32, LIFE)
 
 
+@pytest.mark.parametrize(
+    ("made_for", "kind", "holder"),
+    [({"user": USER}, "user", USER), ({"user": USER, "key": KEY}, "key", KEY), ({"share": SHARE}, "share", SHARE)],
+)
+def test_a_token_names_its_holder(
+    signer: MediaSigner, made_for: dict[str, UUID], kind: HolderKind, holder: UUID
+) -> None:
+    token = signer.token(VIDEO, **made_for, now=NOW)
+    assert signer.holder(token, VIDEO, NOW) == Holder(kind, holder)
+
+
+def test_a_token_without_a_holder_is_a_mistake(signer: MediaSigner) -> None:
+    with pytest.raises(ValueError, match="needs a holder"):
+        signer.token(VIDEO)
+
+
 def test_a_token_is_good_for_its_video_between_half_its_life_and_the_whole(signer: MediaSigner) -> None:
-    token = signer.token(VIDEO, NOW)
-    assert signer.good(token, VIDEO, NOW)
-    assert signer.good(token, VIDEO, NOW + LIFE.total_seconds() / 2 - 1)
-    assert not signer.good(token, VIDEO, NOW + LIFE.total_seconds() + 1)
+    token = signer.token(VIDEO, user=USER, now=NOW)
+    assert signer.holder(token, VIDEO, NOW + LIFE.total_seconds() / 2 - 1) is not None
+    assert signer.holder(token, VIDEO, NOW + LIFE.total_seconds() + 1) is None
 
 
-def test_the_same_address_for_everybody_for_a_while(signer: MediaSigner) -> None:
+def test_the_same_address_for_a_holder_for_a_while(signer: MediaSigner) -> None:
     half = LIFE.total_seconds() / 2
     start = NOW - NOW % half
-    assert signer.token(VIDEO, start) == signer.token(VIDEO, start + half - 1) != signer.token(VIDEO, start + half)
+
+    def at(now: float) -> str:
+        return signer.token(VIDEO, user=USER, now=now)
+
+    assert at(start) == at(start + half - 1) != at(start + half)
 
 
 def test_not_for_another_video_or_secret(signer: MediaSigner) -> None:
-    token = signer.token(VIDEO, NOW)
-    assert not signer.good(token, uuid4(), NOW)
-    assert not MediaSigner("t" * 32, LIFE).good(token, VIDEO, NOW)
+    token = signer.token(VIDEO, user=USER, now=NOW)
+    assert signer.holder(token, uuid4(), NOW) is None
+    assert MediaSigner("t" * 32, LIFE).holder(token, VIDEO, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -43,22 +62,38 @@ def test_not_for_another_video_or_secret(signer: MediaSigner) -> None:
     [
         "",
         ".",
+        "..",
         "zz.aaaa",
-        "ff",
-        "7fffffff.",
         "7fffffff.AAAA",
-        "-1.AAAAAAAAAAAAAAAAAAAAAAAA",
-        "7fffffff.\udc80",
-        "7fffffff.ä",
+        f"u{USER.hex}.7fffffff.",
+        f"u{USER.hex}.7fffffff.AAAA",
+        f"u{USER.hex}.7fffffff.{'A' * 24}",
+        f"u{USER.hex}.-1.{'A' * 24}",
+        f"u{USER.hex}.{'f' * 400}.{'A' * 24}",
+        f"u{USER}.7fffffff.{'A' * 24}",
+        f"x{USER.hex}.7fffffff.{'A' * 24}",
+        f"u{USER.hex}.7fffffff.{'A' * 23}\udc80",
+        f"u{USER.hex}.7fffffff.{'A' * 23}ä",
+        f"u{USER.hex}.\u0667.{'A' * 24}",
+        f"u{USER.hex}.7fffffff.{'A' * 24}\n",
     ],
 )
 def test_nonsense_is_refused(signer: MediaSigner, token: str) -> None:
-    assert not signer.good(token, VIDEO, NOW)
+    assert signer.holder(token, VIDEO, NOW) is None
 
 
-def test_a_later_expiry_needs_another_signature(signer: MediaSigner) -> None:
-    expires, _, mac = signer.token(VIDEO, NOW).partition(".")
-    assert not signer.good(f"{int(expires, 16) + 3600:x}.{mac}", VIDEO, NOW)
+def test_whatever_is_changed_needs_another_signature(signer: MediaSigner) -> None:
+    holder, expires, mac = signer.token(VIDEO, user=USER, now=NOW).split(".")
+    later = f"{int(expires, 16) + 3600:x}"
+    for forged in (
+        f"{holder}.{later}.{mac}",
+        f"u{uuid4().hex}.{expires}.{mac}",
+        f"s{holder[1:]}.{expires}.{mac}",
+        f"k{holder[1:]}.{expires}.{mac}",
+        f"{holder}.0{expires}.{mac}",
+        f"{holder.upper()}.{expires}.{mac}",
+    ):
+        assert signer.holder(forged, VIDEO, NOW) is None, forged
 
 
 def test_keys_differ_by_purpose() -> None:

@@ -67,6 +67,7 @@ from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.sse import end_streams
 from clipstream.gateway.survey import Survey
 from clipstream.gateway.sweeper import Sweeper
+from clipstream.gateway.watching import Watching
 from clipstream.gateway.workers import Workers
 
 MIGRATIONS = Path(__file__).parent / "sql" / "migrations"
@@ -117,6 +118,7 @@ class Gateway:
             id_tokens=_id_tokens(settings, session),
             refresh_cookie=RefreshCookie(settings.public_api_url, settings.public_web_url, settings.refresh_token_life),
             media=MediaSigner(secret, settings.media_token_life),
+            watching=Watching(pool),
             uploads=uploads,
             projector=self.projector,
             relay=self.relay,

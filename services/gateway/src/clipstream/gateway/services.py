@@ -27,6 +27,7 @@ from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.signing import MediaSigner
 from clipstream.gateway.survey import Survey
+from clipstream.gateway.watching import Watching
 from clipstream.gateway.workers import Workers
 
 
@@ -43,6 +44,7 @@ class Services:
     id_tokens: IdTokens | None
     refresh_cookie: RefreshCookie
     media: MediaSigner
+    watching: Watching
     uploads: UploadSigner
     projector: Projector
     relay: Relay

@@ -1,5 +1,5 @@
-"""Media by signed path: playlists, segments, captions. The token in the path is good for one video, and its playlists'
-relative addresses inherit it."""
+"""Media by signed path: playlists, segments, captions. The token in the path is good for one video, as long as whoever it
+was made for may see that; its playlists' relative addresses inherit it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class MediaPath(Path):
 )
 async def get_media(call: Call, path: MediaPath) -> web.StreamResponse:
     """A playlist, segment or caption file of one video"""
-    if not call.services.media.good(path.token, path.video_id):
+    holder = call.services.media.holder(path.token, path.video_id)
+    if holder is None or not await call.services.watching.allowed(holder, path.video_id):
         raise Problem(403, "Invalid or expired media address")
     match = _NAME.match(path.name)
     if match is None or match["ending"] not in TYPES:

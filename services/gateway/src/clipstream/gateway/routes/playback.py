@@ -92,4 +92,5 @@ def _hls_url(call: Call, row: Record) -> str | None:
 
 
 def _media_url(call: Call, video_id: UUID, name: str) -> str:
-    return call.services.api_url(call.request, f"/media/{call.services.media.token(video_id)}/{video_id}/{name}")
+    token = call.services.media.token(video_id, user=call.caller.id, key=call.key_id)
+    return call.services.api_url(call.request, f"/media/{token}/{video_id}/{name}")
