@@ -155,8 +155,10 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "KEPT_S", 0.0)
 
 
-async def _plays(world: World, video_id: VideoId, **holder: UUID | None) -> int:
-    token = world.gateway.services.media.token(video_id, **holder)
+async def _plays(
+    world: World, video_id: VideoId, *, user: UUID | None = None, key: UUID | None = None, share: UUID | None = None
+) -> int:
+    token = world.gateway.services.media.token(video_id, user=user, key=key, share=share)
     return (await world.nobody.get(_address(world, video_id, "segments/plan/run/480p.mp4", token))).status
 
 

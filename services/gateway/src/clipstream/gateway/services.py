@@ -22,6 +22,7 @@ from clipstream.gateway.limits import RateLimits
 from clipstream.gateway.logins import Logins
 from clipstream.gateway.oidc import IdTokens
 from clipstream.gateway.projector import Projector
+from clipstream.gateway.readers import Readers
 from clipstream.gateway.refresh_cookie import RefreshCookie
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.settings import Settings
@@ -49,6 +50,7 @@ class Services:
     projector: Projector
     relay: Relay
     feed: Feed
+    readers: Readers
     estimates: Estimates
     search: SearchClient
     limits: RateLimits
@@ -57,7 +59,7 @@ class Services:
     survey: Survey
     workers: Workers
     started_at: float = field(default_factory=time.monotonic)
-    streaming: set[asyncio.Task[object]] = field(default_factory=set)
+    streaming: set[asyncio.Task[str | None]] = field(default_factory=set)
 
     def api_url(self, request: web.Request, path: str) -> str:
         """A path as the client sees it: at the address the operator told, else the one the client used."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -18,7 +17,8 @@ from clipstream.gateway.limits import Limit, RateLimits
 from clipstream.gateway.problems import Problem, authentication_required, describe, insufficient_scope, invalid_token
 from clipstream.gateway.repository import keys, users
 from clipstream.gateway.repository.idempotency import Use
-from clipstream.gateway.routes.api import JSON_LIMIT, Call, Path, Route, StreamPath, VideoPath
+from clipstream.gateway.routes.api import JSON_LIMIT, Call, MemberPath, Path, Route, StreamPath, VideoPath
+from clipstream.gateway.routes.conditional import etag_of
 from clipstream.gateway.services import SERVICES, Services
 
 M = TypeVar("M", bound=BaseModel)
@@ -128,7 +128,8 @@ async def _authorize(route: Route, call: Call, path: Path) -> None:
     if isinstance(path, VideoPath):
         call.grant = await access.to_video(pool, route.access, path.video_id, call.caller.id)
     elif isinstance(path, StreamPath):
-        call.grant = await access.to_stream(pool, route.access, path.stream_id, call.caller.id)
+        named = path.user_id if isinstance(path, MemberPath) else None
+        call.grant = await access.to_stream(pool, route.access, path.stream_id, call.caller.id, named=named)
     else:
         raise Problem(403, "Access denied")
 
@@ -165,7 +166,7 @@ def _respond(route: Route, request: web.Request, answer: BaseModel | web.StreamR
     body = answer.model_dump_json().encode()
     headers = {"Cache-Control": "private, no-cache"}
     if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
-        etag = headers["ETag"] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        etag = headers["ETag"] = etag_of(body)
         if matches(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
             return web.Response(status=304, headers=headers)
     if route.location is not None:
