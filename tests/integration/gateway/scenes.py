@@ -12,7 +12,14 @@ async def scene(world: World, friends: Friends, *, fresh: bool = False) -> dict[
     """Ids by the names that paths give them. `fresh`: in a stream made for this one request."""
     stream_id = await stream_of(world, vars(friends)) if fresh else friends.stream_id
     video_id = await world.ready(friends.uploader, stream_id)
-    return {"stream_id": stream_id, "video_id": str(video_id), "key_id": await _key(world, friends)}
+    invite = await friends.owner.post(f"/streams/{stream_id}/invites", {"role": "viewer"})
+    return {
+        "stream_id": stream_id,
+        "video_id": str(video_id),
+        "user_id": str(friends.viewer.user_id),
+        "code": invite.json["code"],
+        "key_id": await _key(world, friends),
+    }
 
 
 async def _key(world: World, friends: Friends) -> str:
