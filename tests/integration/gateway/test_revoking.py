@@ -170,7 +170,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
         return transport.get_write_buffer_size() > 100_000
 
     async def ended() -> bool:
-        return not live.gateway.services.readers._readers and transport.is_closing()
+        return transport.is_closing() and transport.get_write_buffer_size() == 0
 
     await eventually(stuck)
     await _vanishes_from_the_rows(live, friends, video_id)

@@ -41,16 +41,19 @@ class Stream:
         return (fields["event"], json.loads(fields["data"])) if "event" in fields else SILENCE
 
     async def until(self, name: str) -> Any:
-        while (event := await self.next())[0] != name:
-            assert event != END
-        return event[1]
+        """The data of the next event of that name, whatever comes before it."""
+        async with asyncio.timeout(20):
+            while (event := await self.next())[0] != name:
+                assert event != END
+            return event[1]
 
     async def last(self) -> tuple[str, Any]:
         """The last event before the end."""
         last = SILENCE
-        while (event := await self.next()) != END:
-            last = last if event == SILENCE else event
-        return last
+        async with asyncio.timeout(20):
+            while (event := await self.next()) != END:
+                last = last if event == SILENCE else event
+            return last
 
     async def closed(self) -> str:
         """The reason in the last event, whatever comes before it."""

@@ -85,9 +85,8 @@ async def stream(call: Call, reader: Reader, feed: Callable[[EventWriter], Await
         finally:
             task.cancel()
             call.services.streaming.discard(task)
-        if reason is not None:
-            await asyncio.wait({task})
-            await _close(call.request, writer, reason)
+        await asyncio.wait({task})
+        await _close(call.request, writer, reason)
     return response
 
 
@@ -118,17 +117,27 @@ def _outcome(task: asyncio.Task[str | None]) -> str | None:
     return None if task.cancelled() else task.result()
 
 
-async def _close(request: web.Request, writer: EventWriter, reason: str) -> None:
-    """Say why and end. A client that does not even read that is cut off: it would keep the connection for ever."""
+async def _close(request: web.Request, writer: EventWriter, reason: str | None) -> None:
+    """End, and cut off a client that does not read: it would keep the connection for ever. Where a write that waited for
+    it was cancelled, aiohttp lets no other wait, so that is not tried."""
+    if not request.protocol.writing_paused and await _said(writer, reason):
+        return
+    if request.transport is not None:
+        request.transport.abort()
+
+
+async def _said(writer: EventWriter, reason: str | None) -> bool:
+    """Say why, if there is a reason; False where the client does not take it."""
     try:
         async with asyncio.timeout(CLOSING_S):
-            await writer.send("closed", Closed(reason=reason))
+            if reason is not None:
+                await writer.send("closed", Closed(reason=reason))
             await writer.end()
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
     except ReaderLeft:
-        return
+        return True
+    except TimeoutError:
+        return False
+    return True
 
 
 async def end_streams(streaming: set[asyncio.Task[str | None]]) -> None:
