@@ -133,7 +133,6 @@ async def list_invites(call: Call, path: StreamPath, query: PageQuery) -> Invite
     status=201,
     invalid=INVALID,
     idempotent=True,
-    location="/streams/{stream_id}/invites/{code}",
 )
 async def create_invite(call: Call, path: StreamPath, body: NewInvite) -> Invite:
     """Make a code with which others can join as creator or viewer"""
