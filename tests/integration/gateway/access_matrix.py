@@ -19,7 +19,7 @@ NOT_THERE = "00000000-0000-4000-8000-000000000000"
 
 @dataclass(frozen=True)
 class Rule:
-    """Statuses by caller, and a request that would be a good one."""
+    """Statuses by caller, and a request that would be a good one; a value like `{user_id}` in its body is filled in."""
 
     answers: dict[str, int]
     body: dict[str, Any] | None = None
@@ -97,6 +97,21 @@ MATRIX: dict[tuple[str, str], Rule] = {
     # The key is the uploader's, and to everybody else it does not exist.
     ("DELETE", "/auth/keys/{key_id}"): Rule(signed_in(404) | {"uploader": 204}, changes=True),
     # --- members and invites
+    ("PUT", "/streams/{stream_id}"): Rule(admins(200), {"description": "Changed"}),
+    ("DELETE", "/streams/{stream_id}"): Rule(owner(204), changes=True),
+    ("POST", "/streams/{stream_id}/transfer"): Rule(owner(200), {"user_id": "{user_id}"}, changes=True),
+    ("GET", "/streams/{stream_id}/members"): Rule(members(200)),
+    ("PUT", "/streams/{stream_id}/members/{user_id}"): Rule(admins(200), {"role": "viewer"}),
+    ("DELETE", "/streams/{stream_id}/members/{user_id}"): Rule(admins(204) | {"viewer": 204}, changes=True),
+    ("GET", "/streams/{stream_id}/invites"): Rule(admins(200)),
+    ("POST", "/streams/{stream_id}/invites"): Rule(admins(201), {"role": "viewer"}),
+    ("GET", "/streams/{stream_id}/invites/{code}"): Rule(admins(200)),
+    ("PUT", "/streams/{stream_id}/invites/{code}"): Rule(admins(200), {"role": "viewer"}),
+    ("DELETE", "/streams/{stream_id}/invites/{code}"): Rule(admins(204), changes=True),
+    ("GET", "/invites/{code}"): Rule(public(200)),
+    ("POST", "/invites/{code}/join"): Rule(
+        signed_in(409) | {"outsider": 200, "revoked": 200, "site_admin": 200}, changes=True
+    ),
     # --- chunked uploads and notifications
     ("POST", "/videos/{video_id}/uploads"): Rule(uploader(409)),
     ("GET", "/videos/{video_id}/uploads/{upload_id}"): Rule(uploader(200)),

@@ -19,9 +19,12 @@ async def scene(world: World, friends: Friends, *, fresh: bool = False) -> dict[
     share = await friends.uploader.post(f"/videos/{video_id}/share", {})
     webhook_id = (await friends.owner.post(f"/streams/{stream_id}/webhooks", WEBHOOK)).json["id"]
     delivery = await friends.owner.post(f"/streams/{stream_id}/webhooks/{webhook_id}/test")
+    invite = await friends.owner.post(f"/streams/{stream_id}/invites", {"role": "viewer"})
     return {
         "stream_id": stream_id,
         "video_id": str(video_id),
+        "user_id": str(friends.viewer.user_id),
+        "code": invite.json["code"],
         "share_code": share.json["code"],
         "webhook_id": webhook_id,
         "delivery_id": delivery.json["id"],

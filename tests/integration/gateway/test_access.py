@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -35,7 +35,11 @@ def test_only_public_and_signed_routes_answer_nobody() -> None:
 
 async def _ask(who: Somebody, method: str, template: str, rule: Rule, ids: dict[str, str]) -> Answer:
     path = (rule.path or template).format(**ids) + rule.query.format(**ids)
-    return await who.ask(method, path, **({} if rule.body is None else {"json": rule.body}))
+    return await who.ask(method, path, **({} if rule.body is None else {"json": _filled(rule.body, ids)}))
+
+
+def _filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    return {name: ids.get(value[1:-1], value) if isinstance(value, str) else value for name, value in body.items()}
 
 
 async def _status_of_stream(who: Somebody, path: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from clipstream.common.contracts.ids import VideoId
-from clipstream.gateway.projection import STAGES
+from clipstream.gateway.clip import STAGES
 from integration.gateway.conftest import Friends
 from integration.gateway.world import World, serving, settings
 

@@ -16,7 +16,8 @@ from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipUnique, Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
 from clipstream.gateway import amendments
-from clipstream.gateway.projection import Clip, fold
+from clipstream.gateway.clip import Clip
+from clipstream.gateway.projection import fold
 from corpus.stories import BEGIN, Story
 
 VIDEO = VideoId(UUID(int=1))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from clipstream.gateway.clip import STAGES
 from clipstream.gateway.estimates import clip_left_s, in_words, stage_left_s
-from clipstream.gateway.projection import STAGES
 from clipstream.gateway.repository.stages import Pace
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
-from clipstream.gateway.projection import STAGES, Clip, fold
+from clipstream.gateway.clip import STAGES, Clip
+from clipstream.gateway.projection import fold
 from corpus.stories import BEGIN, Story
 
 VIDEO = VideoId(UUID(int=1))

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Literal
 from uuid import UUID
 
-from asyncpg import Pool
+from asyncpg import Connection, Pool
 
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import streams, videos
@@ -29,6 +29,7 @@ class Access(Enum):
     VIEWER = "viewer"
     CREATOR = "creator"
     UPLOADER = "uploader"  # who uploaded the video, or an admin of its stream
+    ONESELF = "oneself"  # the member that the path names, or an admin of the stream
     ADMIN = "admin"
     OWNER = "owner"
     SITE_ADMIN = "site admin"  # who runs this place; in a stream they are nobody unless they belong to it
@@ -38,6 +39,7 @@ _REFUSAL = {
     Access.VIEWER: "Access denied",
     Access.UPLOADER: "Access denied",
     Access.CREATOR: "Creator access required",
+    Access.ONESELF: "Admin access required",
     Access.ADMIN: "Admin access required",
     Access.OWNER: "Owner access required",
     Access.SITE_ADMIN: "Admin access required",
@@ -58,12 +60,16 @@ class Grant:
     owner: bool = False
 
 
-async def to_stream(pool: Pool, access: Access, stream_id: UUID, user_id: UUID) -> Grant:
-    """The caller's standing in a stream. 404 where there is none, 403 where it is not enough for the route."""
-    row = await streams.membership(pool, stream_id, user_id)
+async def to_stream(
+    connection: Connection, access: Access, stream_id: UUID, user_id: UUID, *, named: UUID | None = None
+) -> Grant:
+    """The caller's standing in a stream. 404 where there is none, 403 where it is not enough for the route. `named` is
+    the member that the path names, for `ONESELF`. Commands ask again while they hold the stream."""
+    row = await streams.membership(connection, stream_id, user_id)
     if row is None:
         raise Problem(404, "Stream not found")
-    return _judge(access, Grant(stream_id, row["role"], owner=row["owner_id"] == user_id))
+    grant = Grant(stream_id, row["role"], owner=row["owner_id"] == user_id)
+    return _judge(access, grant, oneself=named == user_id)
 
 
 async def to_video(pool: Pool, access: Access, video_id: UUID, user_id: UUID) -> Grant:
@@ -75,17 +81,19 @@ async def to_video(pool: Pool, access: Access, video_id: UUID, user_id: UUID) ->
     return _judge(access, grant, uploader=row["uploader_id"] == user_id)
 
 
-def _judge(access: Access, grant: Grant, *, uploader: bool = False) -> Grant:
-    if grant.role is None or not _enough(access, grant, uploader=uploader):
+def _judge(access: Access, grant: Grant, *, uploader: bool = False, oneself: bool = False) -> Grant:
+    if grant.role is None or not _enough(access, grant, uploader=uploader, oneself=oneself):
         raise Problem(403, _REFUSAL[access])
     return grant
 
 
-def _enough(access: Access, grant: Grant, *, uploader: bool) -> bool:
+def _enough(access: Access, grant: Grant, *, uploader: bool, oneself: bool) -> bool:
     """An uploader who has since become a viewer may no longer change what they uploaded."""
     role = grant.role
     if access is Access.OWNER:
         return grant.owner
+    if access is Access.ONESELF:
+        return oneself or role == "admin"
     if access is Access.UPLOADER:
         return role == "admin" or (uploader and role == "creator")
     needed: dict[Access, Role] = {Access.VIEWER: "viewer", Access.CREATOR: "creator", Access.ADMIN: "admin"}

@@ -12,7 +12,8 @@ from datetime import datetime
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipUnique, Stage
 from clipstream.common.contracts.ids import derived_event_id
-from clipstream.gateway.projection import STAGES, Clip, derive, first
+from clipstream.gateway.clip import STAGES, Clip, first
+from clipstream.gateway.projection import derive
 
 CANCELLED = "Cancelled by an operator."
 OPTIONAL: tuple[Stage, ...] = ("stt", "embed", "search_text", "search_vectors")

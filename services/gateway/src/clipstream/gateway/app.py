@@ -30,6 +30,7 @@ from clipstream.gateway.oidc import IdTokens
 from clipstream.gateway.pages import Pages
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
+from clipstream.gateway.readers import Readers
 from clipstream.gateway.refresh_cookie import RefreshCookie
 from clipstream.gateway.routes import (
     assets,
@@ -159,6 +160,7 @@ class Gateway:
             projector=self.projector,
             relay=self.relay,
             feed=feed,
+            readers=Readers(pool),
             estimates=Estimates(pool),
             search=SearchClient(session, settings.search_url, settings.internal_token),
             answers=Answers(pool, secret),
@@ -195,14 +197,9 @@ class Gateway:
     @property
     def background(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """What runs beside the API for as long as the process lives."""
-        return (
-            self.relay.run,
-            self.progress.run,
-            self.services.feed.run,
-            self.sweeper.run,
-            self.services.survey.run,
-            self.webhooks.run,
-        )
+        services = self.services
+        beside = (services.feed.run, services.readers.run, services.survey.run, self.webhooks.run)
+        return (self.relay.run, self.progress.run, self.sweeper.run, *beside)
 
 
 def _id_tokens(settings: Settings, session: aiohttp.ClientSession) -> IdTokens | None:

@@ -18,7 +18,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.db import outbox
 from clipstream.common.errors import ClipstreamError
 from clipstream.common.store.objects import ObjectInfo, ObjectStore
-from clipstream.gateway.projection import STAGES
+from clipstream.gateway.clip import STAGES
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.quota import Quotas, reserve, too_many_open
 from clipstream.gateway.repository import streams as stream_rows

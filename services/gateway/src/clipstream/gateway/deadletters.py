@@ -15,7 +15,7 @@ from clipstream.common.contracts.events import ClipFailed, Stage
 from clipstream.common.contracts.ids import NAMESPACE, derived_event_id
 from clipstream.common.db import outbox
 from clipstream.common.db.errors import map_database_errors
-from clipstream.gateway.projection import STAGES
+from clipstream.gateway.clip import STAGES
 from clipstream.gateway.repository import dead_letters
 
 log = structlog.get_logger(__name__)

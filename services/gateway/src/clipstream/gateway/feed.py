@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -19,10 +19,11 @@ from asyncpg import Pool
 from clipstream.common.contracts.events import ClipProgress
 from clipstream.common.db.errors import map_database_errors
 from clipstream.common.errors import Transient
-from clipstream.gateway.repository import videos
+from clipstream.gateway.repository import live, videos
 
 POLL_S = 1.0
 LOOK_BACK = timedelta(seconds=30)  # longer than any projection's transaction, so that a late commit is still seen
+DELETED = -1  # in the place of a revision
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,12 @@ class Feed:
         for subscription in self._watching(video_id, stream_id):
             subscription.note_change(video_id)
 
+    def deleted(self, video_ids: Sequence[UUID]) -> None:
+        """A whole stream went: only those who watch one of its videos are told of that."""
+        for video_id in video_ids:
+            for subscription in self._by_video.get(video_id, ()):
+                subscription.note_change(video_id)
+
     def progress(self, event: ClipProgress) -> None:
         for subscription in self._watching(event.video_id, event.stream_id):
             subscription.note_progress(event)
@@ -110,9 +117,13 @@ class Feed:
                 log.warning("feed_poll_failed", reason=str(error))
 
     async def _poll(self) -> None:
+        watched = list(self._by_video), list(self._by_stream)
         with map_database_errors():
-            rows = await videos.changed(self._pool, list(self._by_video), list(self._by_stream), LOOK_BACK)
-        for row in rows:
-            if self._told.get(row["id"]) != row["revision"]:
-                self.changed(row["id"], row["stream_id"])
-        self._told = {row["id"]: row["revision"] for row in rows}
+            changed = await videos.changed(self._pool, *watched, LOOK_BACK)
+            deleted = await live.deleted(self._pool, *watched, LOOK_BACK)
+        seen = {row["id"]: (row["stream_id"], row["revision"]) for row in changed}
+        seen |= {row["id"]: (row["stream_id"], DELETED) for row in deleted}
+        for video_id, (stream_id, revision) in seen.items():
+            if self._told.get(video_id) != revision:
+                self.changed(video_id, stream_id)
+        self._told = {video_id: revision for video_id, (_, revision) in seen.items()}

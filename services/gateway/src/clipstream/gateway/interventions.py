@@ -23,7 +23,7 @@ from clipstream.common.db.outbox import Relay
 from clipstream.common.errors import ClipstreamError, NotFound
 from clipstream.gateway import amendments
 from clipstream.gateway.amendments import CANCELLED, OPTIONAL
-from clipstream.gateway.projection import Clip, StageRow
+from clipstream.gateway.clip import Clip, StageRow
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.repository import clips, queue
 from clipstream.gateway.webhooks import Standing

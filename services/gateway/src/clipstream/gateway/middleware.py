@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import structlog
 from aiohttp import hdrs, web
+from asyncpg import ForeignKeyViolationError
 
 from clipstream.common.db.errors import map_database_errors
 from clipstream.common.errors import Transient
@@ -65,6 +66,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem.response()
     except web.HTTPException as error:
         return _from_aiohttp(error)
+    except ForeignKeyViolationError as error:  # what the request belongs to was deleted after it had been looked up
+        log.info("request_overtaken", constraint=error.constraint_name)
+        return Problem(404, "Not found").response()
     except Transient as error:
         log.warning("request_refused", reason=str(error))
         return unavailable().response()

@@ -19,8 +19,9 @@ from clipstream.common.contracts.ids import EventId, derived_event_id
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
 from clipstream.gateway import webhooks
+from clipstream.gateway.clip import Clip
 from clipstream.gateway.feed import Feed
-from clipstream.gateway.projection import Clip, fold
+from clipstream.gateway.projection import fold
 from clipstream.gateway.repository import clips, tombstones
 from clipstream.gateway.webhooks import Standing
 

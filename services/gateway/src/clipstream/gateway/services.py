@@ -24,6 +24,7 @@ from clipstream.gateway.oidc import IdTokens
 from clipstream.gateway.pages import Pages
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.projector import Projector
+from clipstream.gateway.readers import Readers
 from clipstream.gateway.refresh_cookie import RefreshCookie
 from clipstream.gateway.search import SearchClient
 from clipstream.gateway.sending import Sender
@@ -54,6 +55,7 @@ class Services:
     projector: Projector
     relay: Relay
     feed: Feed
+    readers: Readers
     estimates: Estimates
     search: SearchClient
     limits: RateLimits
@@ -66,7 +68,7 @@ class Services:
     pages: Pages
     webhooks: Sender
     started_at: float = field(default_factory=time.monotonic)
-    streaming: set[asyncio.Task[object]] = field(default_factory=set)
+    streaming: set[asyncio.Task[str | None]] = field(default_factory=set)
 
     def api_url(self, request: web.Request, path: str) -> str:
         """A path as the client sees it: at the address the operator told, else the one the client used."""

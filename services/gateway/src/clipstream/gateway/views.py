@@ -12,9 +12,9 @@ from asyncpg import Pool, Record
 from pydantic import BaseModel, Field
 
 from clipstream.common.contracts.events import Stage
+from clipstream.gateway.clip import STAGES, StageStatus, Status
 from clipstream.gateway.estimates import UNKNOWN, Estimates, clip_left_s, in_words, stage_left_s
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.projection import STAGES, StageStatus, Status
 from clipstream.gateway.repository import stages, videos
 
 

@@ -19,7 +19,7 @@ from asyncpg import Connection
 from pydantic import BaseModel
 
 from clipstream.common.contracts.ids import NAMESPACE
-from clipstream.gateway.projection import Clip
+from clipstream.gateway.clip import Clip
 from clipstream.gateway.repository import deliveries, videos, webhooks
 from clipstream.gateway.signing import derive_key
 from clipstream.gateway.views import fact

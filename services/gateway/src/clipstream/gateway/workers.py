@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from clipstream.common.bus.port import Bus
 from clipstream.common.contracts.events import Stage
 from clipstream.common.errors import Outage
-from clipstream.gateway.projection import STAGES
+from clipstream.gateway.clip import STAGES
 
 FRESH_S = 5.0
 PATIENCE_S = 2.0

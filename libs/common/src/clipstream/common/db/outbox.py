@@ -7,6 +7,7 @@ between leaves them for the next one, which publishes them again under the same 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -50,6 +51,19 @@ async def add(connection: Connection, envelope: Envelope, queue: str | None = No
         envelope.id,
         queue,
         envelope.to_bytes().decode(),
+    )
+
+
+async def add_all(connection: Connection, envelopes: Sequence[Envelope]) -> None:
+    """The same for many, to every queue that takes them, in one statement."""
+    await connection.execute(
+        """
+        INSERT INTO outbox (event_id, body)
+        SELECT event_id, body::jsonb FROM unnest($1::uuid[], $2::text[]) AS new (event_id, body)
+        ON CONFLICT DO NOTHING
+        """,
+        [envelope.id for envelope in envelopes],
+        [envelope.to_bytes().decode() for envelope in envelopes],
     )
 
 

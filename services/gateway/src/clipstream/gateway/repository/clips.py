@@ -12,7 +12,7 @@ from asyncpg import Connection, Record
 
 from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
-from clipstream.gateway.projection import Clip, StageRow
+from clipstream.gateway.clip import Clip, StageRow
 
 _FACTS = ("media", "playback", "transcript", "embedding", "duplicate")
 

@@ -38,6 +38,17 @@ LEFT JOIN members m ON m.stream_id = s.id AND m.user_id = $2
 WHERE s.id = $1
 """
 
+_CHANGE = """
+UPDATE streams SET name = coalesce($2, name), description = coalesce($3, description) WHERE id = $1
+"""
+
+# Its videos do not go by themselves: each leaves a tombstone, by which the sweeper finds what is to be purged.
+_DELETE_VIDEOS = """
+WITH gone AS (DELETE FROM videos WHERE stream_id = $1 RETURNING id)
+INSERT INTO tombstones (video_id, stream_id, purge_at) SELECT id, $1, now() FROM gone
+ON CONFLICT (video_id) DO NOTHING RETURNING video_id
+"""
+
 
 async def create(connection: Connection, stream_id: UUID, *, name: str, description: str, owner_id: UUID) -> Record:
     """A new stream with its owner as its first admin."""
@@ -65,3 +76,37 @@ async def membership(connection: Connection, stream_id: UUID, user_id: UUID) -> 
 async def ids_of_user(connection: Connection, user_id: UUID) -> list[UUID]:
     rows = await connection.fetch("SELECT stream_id FROM members WHERE user_id = $1", user_id)
     return [row["stream_id"] for row in rows]
+
+
+async def hold(connection: Connection, stream_id: UUID) -> bool:
+    """Until the transaction ends nobody else changes the stream, its owner or its members' roles; False where there is
+    none. Others may join meanwhile, and upload."""
+    return bool(await connection.fetchval("SELECT true FROM streams WHERE id = $1 FOR NO KEY UPDATE", stream_id))
+
+
+async def hold_alone(connection: Connection, stream_id: UUID) -> bool:
+    """The same, and nothing is added to the stream either."""
+    return bool(await connection.fetchval("SELECT true FROM streams WHERE id = $1 FOR UPDATE", stream_id))
+
+
+async def hold_open(connection: Connection, stream_id: UUID) -> bool:
+    """The stream is not deleted before the transaction ends; False where it is already."""
+    return bool(await connection.fetchval("SELECT true FROM streams WHERE id = $1 FOR KEY SHARE", stream_id))
+
+
+async def change(connection: Connection, stream_id: UUID, *, name: str | None, description: str | None) -> None:
+    await connection.execute(_CHANGE, stream_id, name, description)
+
+
+async def set_owner(connection: Connection, stream_id: UUID, user_id: UUID) -> None:
+    await connection.execute("UPDATE streams SET owner_id = $2 WHERE id = $1", stream_id, user_id)
+
+
+async def delete_videos(connection: Connection, stream_id: UUID) -> list[UUID]:
+    """The rows of all its videos go, with a tombstone in the place of each; their ids."""
+    return [row["video_id"] for row in await connection.fetch(_DELETE_VIDEOS, stream_id)]
+
+
+async def delete(connection: Connection, stream_id: UUID) -> None:
+    """The stream with its members, invites and webhooks, once its videos are gone."""
+    await connection.execute("DELETE FROM streams WHERE id = $1", stream_id)

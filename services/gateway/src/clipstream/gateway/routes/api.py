@@ -41,6 +41,11 @@ class StreamPath(Path):
     stream_id: UUID
 
 
+class MemberPath(StreamPath):
+    missing: ClassVar[str] = "Member not found"
+    user_id: UUID
+
+
 class VideoPath(Path):
     missing: ClassVar[str] = "Video not found"
     video_id: UUID

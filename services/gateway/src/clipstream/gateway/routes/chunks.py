@@ -15,10 +15,10 @@ from clipstream.common.store.objects import Part
 from clipstream.gateway import chunked
 from clipstream.gateway.access import Access
 from clipstream.gateway.chunked import Claim, Layout
+from clipstream.gateway.clip import Status
 from clipstream.gateway.fields import Sha256
 from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.projection import Status
 from clipstream.gateway.repository import uploads, videos
 from clipstream.gateway.repository.uploads import Upload, UploadState
 from clipstream.gateway.routes.api import Body, Call, Reply, RouteTable, VideoPath

@@ -17,7 +17,7 @@ from clipstream.gateway.limits import Limit, RateLimits
 from clipstream.gateway.problems import Problem, authentication_required, describe, insufficient_scope, invalid_token
 from clipstream.gateway.repository import keys, users
 from clipstream.gateway.repository.idempotency import Use
-from clipstream.gateway.routes.api import JSON_LIMIT, Call, Path, Route, StreamPath, VideoPath
+from clipstream.gateway.routes.api import JSON_LIMIT, Call, MemberPath, Path, Route, StreamPath, VideoPath
 from clipstream.gateway.routes.conditional import etag_of
 from clipstream.gateway.services import SERVICES, Services
 
@@ -128,7 +128,8 @@ async def _authorize(route: Route, call: Call, path: Path) -> None:
     if isinstance(path, VideoPath):
         call.grant = await access.to_video(pool, route.access, path.video_id, call.caller.id)
     elif isinstance(path, StreamPath):
-        call.grant = await access.to_stream(pool, route.access, path.stream_id, call.caller.id)
+        named = path.user_id if isinstance(path, MemberPath) else None
+        call.grant = await access.to_stream(pool, route.access, path.stream_id, call.caller.id, named=named)
     else:
         raise Problem(403, "Access denied")
 

@@ -13,10 +13,10 @@ from clipstream.common.contracts.events import Stage
 from clipstream.common.errors import NotFound
 from clipstream.gateway import views
 from clipstream.gateway.access import Access
+from clipstream.gateway.clip import STAGES
 from clipstream.gateway.estimates import UNKNOWN, in_words, queue_left_s
 from clipstream.gateway.interventions import NotPossible
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.projection import STAGES
 from clipstream.gateway.repository import queue
 from clipstream.gateway.repository.queue import Load
 from clipstream.gateway.routes.api import Body, Call, RouteTable

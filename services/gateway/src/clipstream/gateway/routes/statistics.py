@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from clipstream.common.contracts.events import Stage
 from clipstream.gateway.access import Access
-from clipstream.gateway.projection import STAGES
+from clipstream.gateway.clip import STAGES
 from clipstream.gateway.repository import stats, storage
 from clipstream.gateway.repository.stats import Lately
 from clipstream.gateway.routes.api import Call, Query, RouteTable

@@ -22,9 +22,9 @@ from clipstream.common.store.presign import NotSigned, receive
 from clipstream.gateway import arrivals, commands
 from clipstream.gateway.access import Access
 from clipstream.gateway.arrivals import already_complete
+from clipstream.gateway.clip import Status
 from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.projection import Status
 from clipstream.gateway.quota import Quotas
 from clipstream.gateway.repository import videos
 from clipstream.gateway.routes.api import Call, RouteTable, StreamPath, VideoPath

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from clipstream.gateway import commands, edits, views
 from clipstream.gateway.access import Access
+from clipstream.gateway.clip import Status
 from clipstream.gateway.fields import Prose, Tag, Tags, Title, Words
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.projection import Status
 from clipstream.gateway.repository import videos
 from clipstream.gateway.routes.api import Body, Call, RouteTable, StreamPath, VideoPath
 from clipstream.gateway.routes.conditional import PRECONDITION_FAILED, require_match

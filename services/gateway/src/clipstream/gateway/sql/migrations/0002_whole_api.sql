@@ -151,3 +151,7 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (user_id, route, key)
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
+
+-- A reader of live events who comes back asks what happened in the stream since.
+CREATE INDEX videos_stream_changed ON videos (stream_id, changed_at);
+CREATE INDEX tombstones_stream ON tombstones (stream_id, deleted_at);
