@@ -169,6 +169,23 @@ async def test_revoking_ends_what_is_playing(world: World, friends: Friends, vid
     assert (await world.nobody.get(f"/share/{made['code']}/thumbnail")).status == 404
 
 
+@pytest.mark.parametrize("role", [None, "viewer"])
+async def test_a_share_is_as_good_as_its_makers_standing(
+    world: World, friends: Friends, video_id: VideoId, role: str | None
+) -> None:
+    """Who was removed has no way back in through a code of their own."""
+    maker = await world.person(f"soon {role}")
+    await world.join(friends.stream_id, maker, "creator")
+    made = await _share(maker, video_id)
+    assert (await world.nobody.get(made["share_url"])).status == 200
+    if role is None:
+        await world.pool.execute("DELETE FROM members WHERE user_id = $1", maker.user_id)
+    else:
+        await world.join(friends.stream_id, maker, role)
+    assert (await world.nobody.get(made["share_url"])).status == 404
+    assert (await friends.admin.get(f"/videos/{video_id}/shares")).json["shares"] == []
+
+
 async def test_a_share_goes_with_its_video(world: World, friends: Friends, video_id: VideoId) -> None:
     made = await _share(friends.creator, video_id)
     await friends.uploader.ask("DELETE", f"/videos/{video_id}")

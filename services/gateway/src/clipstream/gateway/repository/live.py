@@ -8,6 +8,7 @@ from uuid import UUID
 
 from asyncpg import Connection, Record
 
+from clipstream.gateway.repository.shares import OPEN
 from clipstream.gateway.signing import Holder, HolderKind
 
 _MEMBER = """
@@ -20,12 +21,11 @@ WHERE v.id = $1 AND k.id = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL
 """
 
 # What is shared is one video; an exact duplicate shows its original, as long as that is in the same stream.
-_SHARED = """
+_SHARED = f"""
 SELECT true FROM shares s JOIN videos v ON v.id = s.video_id JOIN videos shown ON shown.stream_id = v.stream_id
-WHERE s.id = $2 AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > now())
-  AND shown.id = $1
+WHERE s.id = $2 AND {OPEN} AND shown.id = $1
   AND (shown.id = v.id OR (v.status = 'duplicate' AND v.duplicate ->> 'original_id' = shown.id::text))
-"""
+"""  # noqa: S608 - only the constant is put in
 
 _MAY_WATCH: dict[HolderKind, str] = {"user": _MEMBER, "key": _MEMBERS_KEY, "share": _SHARED}
 

@@ -11,7 +11,13 @@ from asyncpg import Connection, Record
 from clipstream.gateway.repository.streams import After
 
 _COLUMNS = "s.id, s.video_id, s.created_by, s.created_at, s.expires_at, s.password, s.start_time, s.opened_count"
-_OPEN = "s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > now())"
+# A share is as good as its maker's standing: who was removed, or may no longer share, leaves no door open.
+OPEN = """
+s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > now()) AND EXISTS (
+    SELECT FROM members maker JOIN videos shared ON shared.stream_id = maker.stream_id
+    WHERE shared.id = s.video_id AND maker.user_id = s.created_by AND maker.role IN ('admin', 'creator')
+)
+"""
 
 _ADD = f"""
 INSERT INTO shares AS s (id, video_id, hash, created_by, expires_at, password, start_time)
@@ -21,18 +27,18 @@ RETURNING {_COLUMNS}
 
 # One question for all codes: those that never were, have expired or were revoked are told apart by nothing.
 _BY_HASH = f"""
-SELECT {_COLUMNS} FROM shares s WHERE s.hash = $1 AND {_OPEN}
+SELECT {_COLUMNS} FROM shares s WHERE s.hash = $1 AND {OPEN}
 """  # noqa: S608 - only the constants above are put in
 
 _OF_VIDEO = f"""
 SELECT {_COLUMNS}, u.name AS creator_name, u.avatar AS creator_avatar
 FROM shares s JOIN users u ON u.id = s.created_by
-WHERE s.video_id = $1 AND {_OPEN} AND ($4::uuid IS NULL OR s.created_by = $4)
+WHERE s.video_id = $1 AND {OPEN} AND ($4::uuid IS NULL OR s.created_by = $4)
   AND ($3::timestamptz IS NULL OR (s.created_at, s.id) < ($3, $5::uuid))
 ORDER BY s.created_at DESC, s.id DESC LIMIT $2
 """  # noqa: S608 - only the constants above are put in
 
-_COUNT = f"SELECT count(*) FROM shares s WHERE s.video_id = $1 AND {_OPEN}"  # noqa: S608 - a constant
+_COUNT = f"SELECT count(*) FROM shares s WHERE s.video_id = $1 AND {OPEN}"  # noqa: S608 - a constant
 
 _REVOKE = """
 UPDATE shares s SET revoked_at = now() FROM videos v
