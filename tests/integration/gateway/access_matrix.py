@@ -165,4 +165,5 @@ MATRIX: dict[tuple[str, str], Rule] = {
     ("GET", "/search/suggestions"): Rule(members(200), query="?q=ammo&stream_id={stream_id}"),
     ("GET", "/files/videos/{video_id}/stream"): Rule(members(200)),
     # --- conventions
+    ("GET", "/docs"): Rule(public(200)),
 }

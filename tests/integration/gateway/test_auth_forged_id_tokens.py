@@ -67,7 +67,7 @@ def _confused(issuer: Issuer, encoding: serialization.Encoding, form: serializat
 
 
 def _media_token() -> str:
-    return MediaSigner(SECRET, timedelta(hours=1)).token(UUID(unknown()))
+    return MediaSigner(SECRET, timedelta(hours=1)).token(UUID(unknown()), user=UUID(unknown()))
 
 
 _PEM = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from clipstream.common.db.migrations import migrate
+from clipstream.gateway import statics
 from clipstream.gateway.app import MIGRATIONS, ROUTES, SCHEMA
 from fixtures.postgres import Databases
 from integration.gateway.conftest import Friends
@@ -95,6 +98,7 @@ async def test_what_was_kept_is_no_secret_to_the_database(world: World, friends:
     (row,) = await world.rows("idempotency_keys")
     assert made.json["id"].encode() not in row["answer"]
     assert b"signature" not in row["answer"]
+    assert made.headers["Location"].encode() not in row["answer"]
 
 
 def test_every_creating_route_takes_a_key() -> None:
@@ -137,6 +141,7 @@ async def test_a_forwarded_address_is_believed_only_behind_proxies_of_ours(datab
         assert 429 not in [answer.status for answer in told]
 
 
+STATIC = Path(statics.__file__).parent / "static"
 ORIGINS = "https://clips.example, https://other.example:8443"
 
 
@@ -163,3 +168,18 @@ async def test_only_listed_origins_are_answered(database: str, tmp_path: Path, o
         )
         assert (preflight.status == 204) == allowed
         assert "Access-Control-Allow-Credentials" not in {*answer.headers, *preflight.headers}
+
+
+@pytest.mark.parametrize("name", ["hls.min.js", "swagger-ui-bundle.js", "swagger-ui.css"])
+async def test_what_others_wrote_is_what_they_wrote(name: str) -> None:
+    body = (STATIC / name).read_bytes()
+    assert hashlib.sha256(body).hexdigest() in (STATIC / "README.md").read_text()
+
+
+async def test_the_page_of_the_document_tells_nothing_by_itself(world: World) -> None:
+    page = await world.nobody.get("/docs")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "'unsafe" not in page.headers["Content-Security-Policy"]
+    assert b"/videos" not in page.raw
+    for path in re.findall(rb'(?:src|href)="(/static/[^"]+)"', page.raw):
+        assert (await world.nobody.get(path.decode())).status == 200

@@ -10,10 +10,10 @@ from enum import Enum
 from typing import Literal
 from uuid import UUID
 
-from asyncpg import Connection, Pool
+from asyncpg import Connection, Record
 
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import streams, videos
+from clipstream.gateway.repository import streams
 
 Role = Literal["admin", "creator", "viewer"]
 Scope = Literal["read", "upload", "write", "admin"]
@@ -68,14 +68,20 @@ async def to_stream(
     row = await streams.membership(connection, stream_id, user_id)
     if row is None:
         raise Problem(404, "Stream not found")
-    grant = Grant(stream_id, row["role"], owner=row["owner_id"] == user_id)
+    return judge_stream(access, row, user_id, named=named)
+
+
+def judge_stream(access: Access, row: Record, user_id: UUID, *, named: UUID | None = None) -> Grant:
+    """The same by a row with `stream_id`, `owner_id` and `role`, all None where there is no such stream."""
+    if row["stream_id"] is None:
+        raise Problem(404, "Stream not found")
+    grant = Grant(row["stream_id"], row["role"], owner=row["owner_id"] == user_id)
     return _judge(access, grant, oneself=named == user_id)
 
 
-async def to_video(pool: Pool, access: Access, video_id: UUID, user_id: UUID) -> Grant:
-    """The same, by a video of the stream."""
-    row = await videos.access(pool, video_id, user_id)
-    if row is None:
+def judge_video(access: Access, row: Record, user_id: UUID) -> Grant:
+    """The same by a row of a video of the stream, with its `uploader_id`."""
+    if row["id"] is None:
         raise Problem(404, "Video not found")
     grant = Grant(row["stream_id"], row["role"], owner=row["owner_id"] == user_id)
     return _judge(access, grant, uploader=row["uploader_id"] == user_id)

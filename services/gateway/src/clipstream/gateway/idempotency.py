@@ -71,25 +71,24 @@ class Answers:
             self._pool,
             use,
             status=response.status,
-            answer=self._cipher.encrypt(body),
-            location=response.headers.get(hdrs.LOCATION),
+            answer=self._cipher.encrypt(response.headers.get(hdrs.LOCATION, "").encode() + b"\n" + body),
         )
 
     def _replay(self, kept: Kept | None, request: bytes) -> web.Response:
-        status, answer, location = _judge(kept, request)
+        status, answer = _judge(kept, request)
         try:
-            body = self._cipher.decrypt(answer)
+            location, _, body = self._cipher.decrypt(answer).partition(b"\n")
         except InvalidToken as error:  # kept under another SECRET_KEY
             raise Problem(422, "Idempotency key already used", ["its answer can no longer be read"]) from error
         headers = {"Idempotency-Replayed": "true", hdrs.CACHE_CONTROL: "private, no-cache"}
-        if location is not None:
-            headers[hdrs.LOCATION] = location
+        if location:
+            headers[hdrs.LOCATION] = location.decode()
         return web.Response(status=status, body=body, headers=headers, content_type="application/json")
 
 
-def _judge(kept: Kept | None, request: bytes) -> tuple[int, bytes, str | None]:
+def _judge(kept: Kept | None, request: bytes) -> tuple[int, bytes]:
     if kept is not None and kept.request != request:
         raise Problem(422, "Idempotency key already used", [f"this {HEADER} belongs to another request"])
     if kept is None or kept.status is None or kept.answer is None:
         raise Problem(409, "Request still running", headers={hdrs.RETRY_AFTER: "1"})
-    return kept.status, kept.answer, kept.location
+    return kept.status, kept.answer

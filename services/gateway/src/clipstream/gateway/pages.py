@@ -17,12 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from clipstream.gateway.statics import StaticFiles
 
 HERE = Path(__file__).parent
-Template = Literal["share.html", "embed.html", "locked.html", "missing.html"]
+Template = Literal["docs.html", "share.html", "embed.html", "locked.html", "missing.html"]
 State = Literal["playable", "processing", "ended"]
 
 # `blob:` is what hls.js feeds <video> from, and where its worker comes from.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "media-src 'self' blob:; worker-src 'self' blob:; form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
 )
 

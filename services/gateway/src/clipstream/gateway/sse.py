@@ -92,7 +92,7 @@ async def stream(call: Call, reader: Reader, feed: Callable[[EventWriter], Await
 
 async def _until_expiry(call: Call, work: Awaitable[None]) -> str | None:
     """Why it ended early; None where all was told or the reader has left."""
-    expires = call.token_expires_at
+    expires = None if call.credentials is None else call.credentials.expires_at
     left = None if expires is None else max((expires - datetime.now(UTC)).total_seconds(), 0)
     try:
         async with asyncio.timeout(left):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,7 @@ from pydantic import BaseModel, Field
 from clipstream.common.contracts.events import Stage
 from clipstream.gateway.clip import STAGES, StageStatus, Status
 from clipstream.gateway.estimates import UNKNOWN, Estimates, clip_left_s, in_words, stage_left_s
-from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import stages, videos
+from clipstream.gateway.repository import stages
 
 
 class Person(BaseModel):
@@ -99,14 +98,6 @@ def thumbnail_url(video_id: UUID) -> str:
     return f"/files/videos/{video_id}/thumbnail"
 
 
-async def found(pool: Pool, video_id: UUID) -> Record:
-    """A video's row; refused where it has just been deleted."""
-    row = await videos.by_id(pool, video_id)
-    if row is None:
-        raise Problem(404, "Video not found")
-    return row
-
-
 def uploader(row: Record) -> Person:
     return Person(id=row["uploader_id"], name=row["uploader_name"], avatar=row["uploader_avatar"])
 
@@ -154,16 +145,9 @@ def details(row: Record) -> VideoDetails:
     )
 
 
-async def processing(pool: Pool, estimates: Estimates, video_id: UUID) -> Processing | None:
-    """None where there is no such video (any more)."""
-    row = await videos.by_id(pool, video_id)
-    if row is None:
-        return None
-    rows = await stages.of_video(pool, video_id)
-    return await _processing(row, rows, estimates)
-
-
-async def _processing(row: Record, rows: Sequence[Record], estimates: Estimates) -> Processing:
+async def processing(pool: Pool, estimates: Estimates, row: Record) -> Processing:
+    """Where the video of this row is."""
+    rows = await stages.of_video(pool, row["id"])
     paces = await estimates.paces()
     duration_s = row["duration_s"]
     by_stage: dict[Stage, _Row] = {r["stage"]: _Row(r) for r in rows}

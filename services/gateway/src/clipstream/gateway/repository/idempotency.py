@@ -16,10 +16,10 @@ WHERE k.status IS NULL AND k.request = excluded.request AND k.created_at < now()
 RETURNING true
 """
 
-_FIND = "SELECT request, status, answer, location FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3"
+_FIND = "SELECT request, status, answer FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3"
 
 _KEEP = """
-UPDATE idempotency_keys SET status = $4, answer = $5, location = $6 WHERE user_id = $1 AND route = $2 AND key = $3
+UPDATE idempotency_keys SET status = $4, answer = $5 WHERE user_id = $1 AND route = $2 AND key = $3
 """
 
 _RELEASE = "DELETE FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL"
@@ -41,7 +41,6 @@ class Kept:
     request: bytes
     status: int | None
     answer: bytes | None
-    location: str | None
 
 
 async def claim(connection: Connection, use: Use, request: bytes) -> bool:
@@ -54,8 +53,8 @@ async def find(connection: Connection, use: Use) -> Kept | None:
     return None if row is None else Kept(**dict(row))
 
 
-async def keep(connection: Connection, use: Use, *, status: int, answer: bytes, location: str | None) -> None:
-    await connection.execute(_KEEP, use.user_id, use.route, use.key, status, answer, location)
+async def keep(connection: Connection, use: Use, *, status: int, answer: bytes) -> None:
+    await connection.execute(_KEEP, use.user_id, use.route, use.key, status, answer)
 
 
 async def release(connection: Connection, use: Use) -> None:

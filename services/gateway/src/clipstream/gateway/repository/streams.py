@@ -33,7 +33,7 @@ WHERE s.id = $1
 
 # Tells "no such stream" (no row) from "not yours" (a row without a role).
 _ROLE = """
-SELECT m.role, s.owner_id FROM streams s
+SELECT s.id AS stream_id, m.role, s.owner_id FROM streams s
 LEFT JOIN members m ON m.stream_id = s.id AND m.user_id = $2
 WHERE s.id = $1
 """

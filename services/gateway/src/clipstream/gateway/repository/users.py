@@ -23,9 +23,9 @@ RETURNING id, name, email, avatar, site_admin, created_at, xmax = 0 AS created
 
 _BY_ID = "SELECT id, name, email, avatar, site_admin, created_at FROM users WHERE id = $1"
 
-# A login lives as long as one of its refresh tokens can still be used, and takes its access tokens along.
-_BY_LOGIN = """
-SELECT id, name, email, avatar, site_admin, created_at FROM users WHERE id = $1 AND EXISTS (
+# Of user $1 and login $2: it lives as long as one of its refresh tokens can still be used, and takes its access tokens along.
+LIVE_LOGIN = """
+EXISTS (
     SELECT 1 FROM refresh_tokens
     WHERE family = $2 AND user_id = $1 AND used_at IS NULL AND revoked_at IS NULL
 )
@@ -96,11 +96,6 @@ async def sign_in(
 
 async def by_id(connection: Connection, user_id: UUID) -> User | None:
     return _user(await connection.fetchrow(_BY_ID, user_id))
-
-
-async def by_login(connection: Connection, user_id: UUID, login_id: UUID) -> User | None:
-    """The user of a login; None where the user or the login is gone."""
-    return _user(await connection.fetchrow(_BY_LOGIN, user_id, login_id))
 
 
 async def lock(connection: Connection, user_id: UUID) -> User | None:

@@ -32,8 +32,11 @@ WITH made AS (
 INSERT INTO stages (video_id, stage) SELECT made.id, stage FROM made, unnest($12::text[]) AS stage
 """
 
+# Of `videos v` and their uploaders `users u`.
+DETAILS = f"{_COLUMNS}, (SELECT count(*) FROM likes l WHERE l.video_id = v.id) AS total_likes"  # noqa: S608 - constants
+
 _BY_ID = f"""
-SELECT {_COLUMNS}, (SELECT count(*) FROM likes l WHERE l.video_id = v.id) AS total_likes
+SELECT {DETAILS}
 FROM videos v JOIN users u ON u.id = v.uploader_id WHERE v.id = ANY($1::uuid[])
 """  # noqa: S608 - only the constant above is put in
 
@@ -53,13 +56,6 @@ SET title = coalesce($2, title), description = coalesce($3, description), tags =
     changed_at = now(), revision = revision + 1
 WHERE id = $1 AND (title, description, tags)
       IS DISTINCT FROM (coalesce($2, title), coalesce($3, description), coalesce($4::text[], tags))
-"""
-
-# One look tells all that access needs: no row = no such video, no role = not yours.
-_ACCESS = """
-SELECT v.stream_id, v.uploader_id, m.role, s.owner_id FROM videos v JOIN streams s ON s.id = v.stream_id
-LEFT JOIN members m ON m.stream_id = v.stream_id AND m.user_id = $2
-WHERE v.id = $1
 """
 
 # Abandoned is what was silent for long: no address was asked for, and no upload in parts lives.
@@ -194,11 +190,6 @@ async def edit(
 ) -> None:
     """None leaves a thing as it is."""
     await connection.execute(_EDIT, video_id, title, description, tags)
-
-
-async def access(connection: Connection, video_id: UUID, user_id: UUID) -> Record | None:
-    """`stream_id`, `uploader_id`, `owner_id` and `role` (None for somebody from outside); None where there is no such video."""
-    return await connection.fetchrow(_ACCESS, video_id, user_id)
 
 
 async def exists(connection: Connection, video_id: UUID) -> bool:

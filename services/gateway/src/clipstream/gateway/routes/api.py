@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin,
 from uuid import UUID
 
 from aiohttp import web
+from asyncpg import Record
 from pydantic import BaseModel, ConfigDict
 
 from clipstream.gateway.access import Access, Grant, Scope
@@ -73,6 +74,16 @@ class Reply(web.Response):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a caller showed: an access token of a login, or an API key."""
+
+    user_id: UUID
+    login_id: UUID | None
+    key_id: UUID | None
+    expires_at: datetime | None
+
+
 @dataclass(slots=True)
 class Call:
     """One request on its way to its handler: who calls, and what they are to the thing the path names."""
@@ -81,14 +92,26 @@ class Call:
     services: Services
     user: User | None = None
     grant: Grant | None = None
-    token_expires_at: datetime | None = None
-    key_id: UUID | None = None  # of the API key that the call was made with; None for a login
+    credentials: Credentials | None = None
+    video: Record | None = None  # as `videos.by_id` tells it, where the path names one and the caller was judged by it
 
     @property
     def caller(self) -> User:
         if self.user is None:
             raise Problem(401, "Authentication required")
         return self.user
+
+    @property
+    def key_id(self) -> UUID | None:
+        """Of the API key that the call was made with; None for a login."""
+        return None if self.credentials is None else self.credentials.key_id
+
+    @property
+    def found(self) -> Record:
+        """The video that the path names, as it was when the call was let in."""
+        if self.video is None:
+            raise Problem(404, "Video not found")
+        return self.video
 
     @property
     def standing(self) -> Grant:

@@ -19,7 +19,7 @@ from clipstream.gateway.clip import Status
 from clipstream.gateway.fields import Sha256
 from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import uploads, videos
+from clipstream.gateway.repository import uploads
 from clipstream.gateway.repository.uploads import Upload, UploadState
 from clipstream.gateway.routes.api import Body, Call, Reply, RouteTable, VideoPath
 
@@ -121,7 +121,7 @@ class UploadedVideo(BaseModel):
 )
 async def open_upload(call: Call, path: VideoPath) -> ChunkedUpload | Reply:
     """Open a chunked upload; 200 with what has arrived where one is open already"""
-    video = await _video(call, path)
+    video = call.found
     upload, fresh = await chunked.open_for(call.services, video)
     shown = await _shown(call, video, upload)
     return shown if fresh else Reply(shown, status=200)
@@ -130,7 +130,7 @@ async def open_upload(call: Call, path: VideoPath) -> ChunkedUpload | Reply:
 @table.route("GET", "/videos/{video_id}/uploads/{upload_id}", access=Access.UPLOADER, scope="upload")
 async def get_upload(call: Call, path: UploadPath) -> ChunkedUpload:
     """What has arrived of a chunked upload, and what is missing"""
-    video = await _video(call, path)
+    video = call.found
     upload = await chunked.find(call.services, path.upload_id, path.video_id)
     await uploads.seen(call.services.pool, upload.id)
     return await _shown(call, video, upload)
@@ -148,7 +148,7 @@ async def get_upload(call: Call, path: UploadPath) -> ChunkedUpload:
 async def sign_parts(call: Call, path: UploadPath, body: WantedParts) -> PartRequests:
     """Addresses for up to 100 parts; ask again where they have expired"""
     services = call.services
-    video = await _video(call, path)
+    video = call.found
     upload = await chunked.find(services, path.upload_id, path.video_id)
     plan = chunked.layout(upload)
     checksums = _checked(body.parts, plan)
@@ -171,10 +171,10 @@ async def sign_parts(call: Call, path: UploadPath, body: WantedParts) -> PartReq
 )
 async def finish_upload(call: Call, path: UploadPath, body: SentParts | None) -> UploadedVideo:
     """Make the file of the parts that have arrived: processing begins. Saying it twice changes nothing"""
-    video = await _video(call, path)
+    video = call.found
     upload = await chunked.find(call.services, path.upload_id, path.video_id)
     await chunked.finish(call.services, video, upload, _claims(body))
-    done = await _video(call, path)
+    done = call.found
     return UploadedVideo(id=done["id"], status=done["status"], processing_index=done["processing_index"])
 
 
@@ -189,13 +189,6 @@ async def finish_upload(call: Call, path: UploadPath, body: SentParts | None) ->
 async def abort_upload(call: Call, path: UploadPath) -> None:
     """Give up a chunked upload and what has arrived of it; the video still waits for its file"""
     await chunked.abort(call.services, await chunked.find(call.services, path.upload_id, path.video_id))
-
-
-async def _video(call: Call, path: VideoPath) -> Mapping[str, Any]:
-    row: Mapping[str, Any] | None = await videos.by_id(call.services.pool, path.video_id)
-    if row is None:
-        raise Problem(404, "Video not found")
-    return row
 
 
 async def _shown(call: Call, video: Mapping[str, Any], upload: Upload) -> ChunkedUpload:

@@ -10,14 +10,11 @@ from aiohttp import hdrs, web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from clipstream.gateway import access, idempotency
-from clipstream.gateway.access import Access
-from clipstream.gateway.auth import KEY_PREFIX, hash_token
-from clipstream.gateway.limits import Limit, RateLimits
-from clipstream.gateway.problems import Problem, authentication_required, describe, insufficient_scope, invalid_token
-from clipstream.gateway.repository import keys, users
+from clipstream.gateway import idempotency
+from clipstream.gateway.problems import Problem, describe
 from clipstream.gateway.repository.idempotency import Use
-from clipstream.gateway.routes.api import JSON_LIMIT, Call, MemberPath, Path, Route, StreamPath, VideoPath
+from clipstream.gateway.routes.admission import admit
+from clipstream.gateway.routes.api import JSON_LIMIT, Route
 from clipstream.gateway.routes.conditional import etag_of
 from clipstream.gateway.services import SERVICES, Services
 
@@ -29,11 +26,8 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]
     """The aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        call = await _admit(route, request)
-        arguments: dict[str, BaseModel | None] = {}
-        if route.path_model is not None:
-            path = arguments["path"] = _path(route.path_model, request)
-            await _authorize(route, call, path)
+        call, path = await admit(route, request)
+        arguments: dict[str, BaseModel | None] = {} if path is None else {"path": path}
         if route.query_model is not None:
             arguments["query"] = _query(route, route.query_model, request.query)
         if route.body_model is not None:
@@ -50,88 +44,6 @@ def serve(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]
         return await call.services.answers.once(use, idempotency.fingerprint(request, raw), run)
 
     return handle
-
-
-async def _admit(route: Route, request: web.Request) -> Call:
-    """Who calls, if they do not call too often. Those whom we do not know share what their address may spend."""
-    limits = request.app[SERVICES].limits
-    address = limits.address(request)
-    try:
-        call = await _identify(route, request)
-    except Problem:
-        _spend(limits, Limit.ORDINARY, address)
-        raise
-    known = call.key_id or (call.user.id if call.user is not None else None)
-    if known is None or route.limit in (Limit.SIGN_IN, Limit.GUESS):
-        _spend(limits, route.limit, address)
-    if known is not None and route.limit is not Limit.SIGN_IN:
-        _spend(limits, route.limit, str(known))
-    return call
-
-
-def _spend(limits: RateLimits, limit: Limit, who: str) -> None:
-    wait_s = limits.spend(limit, who)
-    if wait_s is not None:
-        raise Problem(429, "Too many requests", headers={hdrs.RETRY_AFTER: str(wait_s)})
-
-
-async def _identify(route: Route, request: web.Request) -> Call:
-    services = request.app[SERVICES]
-    call = Call(request, services)
-    if route.access in (Access.PUBLIC, Access.SIGNED):
-        return call
-    token = _bearer(request)
-    if token.startswith(KEY_PREFIX):
-        await _identify_by_key(route, call, token)
-    else:
-        claims = services.access_tokens.verify(token)
-        call.user = await users.by_login(services.pool, claims.user_id, claims.login_id)
-        call.token_expires_at = claims.expires_at
-    if call.user is None:
-        raise invalid_token()
-    if route.access is Access.SITE_ADMIN and not call.user.site_admin:
-        raise Problem(403, access.refusal(route.access) or "Access denied")
-    return call
-
-
-async def _identify_by_key(route: Route, call: Call, token: str) -> None:
-    """An API key stands for its user, as far as its scopes go; what it lacks is told before anything is looked up."""
-    key = await keys.use(call.services.pool, hash_token(token))
-    if key is None:
-        raise invalid_token()
-    if route.scope is None:
-        raise insufficient_scope("This needs a login: an API key will not do.", None)
-    if route.scope not in key.scopes:
-        raise insufficient_scope(f"This needs an API key with the scope {route.scope}.", route.scope)
-    call.key_id, call.token_expires_at = key.id, key.expires_at
-    call.user = await users.by_id(call.services.pool, key.user_id)
-
-
-def _bearer(request: web.Request) -> str:
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise authentication_required()
-    return token.strip()
-
-
-def _path(model: type[Path], request: web.Request) -> Path:
-    try:
-        return model.model_validate(dict(request.match_info))
-    except ValidationError as error:
-        raise Problem(404, model.missing) from error
-
-
-async def _authorize(route: Route, call: Call, path: Path) -> None:
-    if route.access in (Access.PUBLIC, Access.SIGNED, Access.USER, Access.SITE_ADMIN):
-        return
-    pool = call.services.pool
-    if isinstance(path, VideoPath):
-        call.grant = await access.to_video(pool, route.access, path.video_id, call.caller.id)
-    elif isinstance(path, StreamPath):
-        named = path.user_id if isinstance(path, MemberPath) else None
-        call.grant = await access.to_stream(pool, route.access, path.stream_id, call.caller.id, named=named)
-    else:
-        raise Problem(403, "Access denied")
 
 
 def _query(route: Route, model: type[BaseModel], given: MultiMapping[str]) -> BaseModel:

@@ -129,12 +129,12 @@ def _time_of(event_id: str | None) -> datetime | None:
 async def _send_processing(call: Call, writer: EventWriter, video_id: UUID, *, unless: str | None) -> str | None:
     """Tell the state where it is not the one already told; its revision, or None where the video is gone."""
     row = await videos.by_id(call.services.pool, video_id)
-    state = await views.processing(call.services.pool, call.services.estimates, video_id)
-    if row is None or state is None:
+    if row is None:
         await writer.send("deleted", Gone(id=video_id))
         return None
     revision = str(row["revision"])
     if revision != unless:
+        state = await views.processing(call.services.pool, call.services.estimates, row)
         await writer.send("processing", state, event_id=revision)
     return revision
 

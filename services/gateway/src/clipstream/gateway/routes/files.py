@@ -14,7 +14,6 @@ from clipstream.common.contracts import keys
 from clipstream.common.contracts.ids import VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
-from clipstream.gateway import views
 from clipstream.gateway.access import Access
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import videos
@@ -55,7 +54,7 @@ class FileQuery(Query):
 )
 async def get_file(call: Call, path: VideoPath, query: FileQuery) -> web.StreamResponse:
     """The file as it was uploaded, whole or a range of it; from the store itself where that can be reached (302)"""
-    row = await views.found(call.services.pool, path.video_id)
+    row = call.found
     key, store = ObjectKey(row["key"]), call.services.store
     if row["status"] == "uploading":
         raise Problem(404, "File not found", ["It has not arrived yet."])
@@ -87,7 +86,7 @@ def _type(row: Record) -> str:
 )
 async def get_thumbnail(call: Call, path: VideoPath) -> web.StreamResponse:
     """The poster picture, marked while processing or where the video is a duplicate"""
-    row = await views.found(call.services.pool, path.video_id)
+    row = call.found
     try:
         return await serve_object(
             call.request,

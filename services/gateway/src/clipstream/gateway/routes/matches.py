@@ -90,7 +90,7 @@ class PointsOfView(BaseModel):
 @table.route("GET", "/videos/{video_id}/duplicates", access=Access.VIEWER, errors={404: "Not a duplicate video"})
 async def get_duplicate(call: Call, path: VideoPath) -> Duplicate:
     """Which video this one is a copy of"""
-    row = await views.found(call.services.pool, path.video_id)
+    row = call.found
     found = fact(row, "duplicate") if row["status"] == "duplicate" else {}  # a dismissed one was told to be one, once
     original = await videos.by_id(call.services.pool, UUID(found["original_id"])) if found else None
     if original is None or original["stream_id"] != row["stream_id"]:
@@ -136,7 +136,7 @@ async def list_povs(call: Call, path: VideoPath, query: PageQuery) -> PointsOfVi
 )
 async def list_similar(call: Call, path: VideoPath) -> SimilarVideos | Reply:
     """Videos of the same stream that look alike: verified ones first, then the most similar pictures"""
-    row = await views.found(call.services.pool, path.video_id)
+    row = call.found
     if row["status"] in ("uploading", "processing"):
         return Reply(NotComplete(processing_index=row["processing_index"]), status=202)
     known = [

@@ -17,7 +17,7 @@ from clipstream.gateway.clip import STAGES
 from clipstream.gateway.estimates import UNKNOWN, in_words, queue_left_s
 from clipstream.gateway.interventions import NotPossible
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import queue
+from clipstream.gateway.repository import queue, videos
 from clipstream.gateway.repository.queue import Load
 from clipstream.gateway.routes.api import Body, Call, RouteTable
 from clipstream.gateway.routes.paging import PageQuery
@@ -207,7 +207,7 @@ async def possible(intervention: Awaitable[T]) -> T:
 
 async def processing(call: Call, video_id: UUID) -> Processing:
     """Where the video is now."""
-    found = await views.processing(call.services.pool, call.services.estimates, video_id)
-    if found is None:
+    row = await videos.by_id(call.services.pool, video_id)
+    if row is None:
         raise Problem(404, "Video not found")
-    return found
+    return await views.processing(call.services.pool, call.services.estimates, row)

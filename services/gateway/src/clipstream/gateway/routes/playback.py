@@ -46,7 +46,7 @@ class StillProcessing(BaseModel):
 )
 async def get_playback(call: Call, path: VideoPath) -> Playback | Reply:
     """Addresses to play a video, as soon as its renditions are there; 202 before"""
-    row = await _shown(call, path.video_id)
+    row = await _shown(call)
     if row["status"] in ("failed", "rejected", "duplicate"):
         raise Problem(409, "Video cannot be played", [row["error"]] if row["error"] else [])
     hls_url = _hls_url(call, row)
@@ -61,24 +61,19 @@ async def get_playback(call: Call, path: VideoPath) -> Playback | Reply:
     )
 
 
-async def _shown(call: Call, video_id: UUID) -> Record:
+async def _shown(call: Call) -> Record:
     """The video; for an exact duplicate the one it is a copy of, which plays the same."""
-    row = await videos.by_id(call.services.pool, video_id)
-    if row is not None and row["status"] == "duplicate":
+    row = call.found
+    if row["status"] == "duplicate":
         original = await videos.by_id(call.services.pool, UUID(fact(row, "duplicate")["original_id"]))
         if original is not None and original["stream_id"] == row["stream_id"]:
             return original
-    if row is None:
-        raise Problem(404, "Video not found")
     return row
 
 
 async def _still(call: Call, row: Record) -> StillProcessing:
-    seen = await views.processing(call.services.pool, call.services.estimates, row["id"])
-    return StillProcessing(
-        processing_index=row["processing_index"],
-        estimated_time=None if seen is None else seen.estimated_time,
-    )
+    seen = await views.processing(call.services.pool, call.services.estimates, row)
+    return StillProcessing(processing_index=row["processing_index"], estimated_time=seen.estimated_time)
 
 
 def _heights(row: Record) -> list[int]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from clipstream.gateway.access import Access
 from clipstream.gateway.fields import Moment, Secret
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import likes, shares, videos
+from clipstream.gateway.repository import likes, shares
 from clipstream.gateway.routes.api import Body, Call, Path, RouteTable, VideoPath
 from clipstream.gateway.routes.paging import PageQuery
 from clipstream.gateway.views import Person
@@ -100,9 +100,7 @@ async def get_likes(call: Call, path: VideoPath) -> Likes:
 )
 async def create_share(call: Call, path: VideoPath, body: NewShare) -> Share:
     """Open a video to whoever has the address: for creators, since it leaves the stream's circle"""
-    row = await videos.by_id(call.services.pool, path.video_id)
-    if row is None:
-        raise Problem(404, "Video not found")
+    row = call.found
     expires_at = _expiry(body)
     if row["duration_s"] is not None and body.start_time > row["duration_s"]:
         raise Problem(400, "Invalid share parameters", ["start_time: must be within the clip"])

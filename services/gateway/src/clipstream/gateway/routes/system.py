@@ -24,7 +24,7 @@ class Greeting(BaseModel):
     """Clipstream says hello."""
 
     name: Literal["clipstream"] = "clipstream"
-    message: str = "Clipstream is running. The API is described at /openapi.json."
+    message: str = "Clipstream is running. Read the API at /docs."
     version: str = VERSION
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
-from clipstream.gateway import captions, views
+from clipstream.gateway import captions
 from clipstream.gateway.access import Access
 from clipstream.gateway.repository import matches
 from clipstream.gateway.routes.api import Call, Reply, RouteTable, VideoPath
@@ -42,7 +42,7 @@ class Timeline(BaseModel):
 async def get_timeline(call: Call, path: VideoPath) -> Timeline | Reply:
     """Everything known about a video by its seconds"""
     pool = call.services.pool
-    row = await views.found(pool, path.video_id)
+    row = call.found
     if row["status"] in ("uploading", "processing"):
         return Reply(NotComplete(processing_index=row["processing_index"]), status=202)
     return Timeline(

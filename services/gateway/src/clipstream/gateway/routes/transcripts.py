@@ -12,7 +12,7 @@ from asyncpg import Record
 from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
-from clipstream.gateway import captions, views
+from clipstream.gateway import captions
 from clipstream.gateway.access import Access
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import stages
@@ -51,7 +51,7 @@ class EmbeddingsQuery(Query):
 )
 async def get_transcript(call: Call, path: VideoPath, query: TranscriptQuery) -> web.StreamResponse:
     """What was said: JSON with word times, WebVTT, SubRip or plain text"""
-    row = await views.found(call.services.pool, path.video_id)
+    row = call.found
     told = fact(row, "transcript")
     if not told:
         return await _not_made(call, row, "stt", "Transcript not available")
@@ -77,7 +77,7 @@ async def get_transcript(call: Call, path: VideoPath, query: TranscriptQuery) ->
 )
 async def get_embeddings(call: Call, path: VideoPath, query: EmbeddingsQuery) -> web.StreamResponse:
     """The vectors of a video's pictures with their seconds, model and version"""
-    row = await views.found(call.services.pool, path.video_id)
+    row = call.found
     told = fact(row, "embedding")
     if not told:
         return await _not_made(call, row, "embed", "Embeddings not available")

@@ -148,7 +148,7 @@ async def _refuse_known(call: Call, stream_id: UUID, sha256: str) -> None:
 )
 async def renew_upload(call: Call, path: VideoPath) -> FreshUpload:
     """A fresh upload address for a file that has not arrived yet"""
-    row = await _row(call, path)
+    row = call.found
     if row["status"] != "uploading":
         raise already_complete()
     await videos.seen(call.services.pool, row["id"])
@@ -165,10 +165,12 @@ async def renew_upload(call: Call, path: VideoPath) -> FreshUpload:
 )
 async def complete_upload(call: Call, path: VideoPath) -> VideoState:
     """Say that the file has arrived: processing begins. Saying it twice changes nothing"""
-    row = await _row(call, path)
-    if row["status"] == "uploading":
+    row: Record | None = call.found
+    if row is not None and row["status"] == "uploading":
         await arrivals.announce(call.services, row, await arrivals.stored_file(call.services, row))
-        row = await _row(call, path)
+        row = await videos.by_id(call.services.pool, path.video_id)
+    if row is None:
+        raise Problem(404, "Video not found")
     return VideoState(id=row["id"], status=row["status"], processing_index=row["processing_index"])
 
 
@@ -201,13 +203,6 @@ async def take_upload(call: Call) -> web.StreamResponse:
     except Conflict as error:
         raise already_complete() from error
     return web.Response(status=200, headers={hdrs.ETAG: f'"{_ETAG.sub("", stored.etag)}"'})
-
-
-async def _row(call: Call, path: VideoPath) -> Record:
-    row = await videos.by_id(call.services.pool, path.video_id)
-    if row is None:
-        raise Problem(404, "Video not found")
-    return row
 
 
 async def _presign(call: Call, video: Mapping[str, Any]) -> Upload:

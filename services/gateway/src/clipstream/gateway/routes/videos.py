@@ -65,10 +65,7 @@ async def list_videos(call: Call, path: StreamPath, query: VideosQuery) -> Video
 @table.route("GET", "/videos/{video_id}", access=Access.VIEWER)
 async def get_video(call: Call, path: VideoPath) -> VideoDetails:
     """Everything about one video"""
-    row = await videos.by_id(call.services.pool, path.video_id)
-    if row is None:
-        raise Problem(404, "Video not found")
-    return views.details(row)
+    return views.details(call.found)
 
 
 @table.route(
@@ -111,7 +108,4 @@ async def delete_video(call: Call, path: VideoPath) -> None:
 @table.route("GET", "/videos/{video_id}/processing", access=Access.VIEWER)
 async def get_processing(call: Call, path: VideoPath) -> Processing:
     """Every stage with its state, progress, attempts and error"""
-    seen = await views.processing(call.services.pool, call.services.estimates, path.video_id)
-    if seen is None:
-        raise Problem(404, "Video not found")
-    return seen
+    return await views.processing(call.services.pool, call.services.estimates, call.found)

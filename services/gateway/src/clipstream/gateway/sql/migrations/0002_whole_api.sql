@@ -146,7 +146,6 @@ CREATE TABLE idempotency_keys (
     request    bytea NOT NULL,
     status     integer,
     answer     bytea,
-    location   text,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, route, key)
 );
