@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 from clipstream.common.store import ObjectStore
-from contract.stores import Opened, open_on_disk, open_on_s3
+from contract.stores import Opened, open_behind_proxy, open_on_disk, open_on_s3
 from fixtures.minio import S3Server
 
 
-@pytest.fixture(params=["disk", "s3"])
+@pytest.fixture(params=["disk", "s3", "proxy"])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
     if request.param == "disk":
         async with open_on_disk(tmp_path / "storage") as disk:
             yield disk
+    elif request.param == "proxy":
+        async with open_behind_proxy(tmp_path) as proxy:
+            yield proxy
     else:
         server: S3Server = request.getfixturevalue("s3_server")
         async with open_on_s3(server) as s3:

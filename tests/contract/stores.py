@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,15 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from clipstream.common.errors import Conflict, NotFound, Rejected
 from clipstream.common.settings import StoreSettings
+from clipstream.common.stage.scratch import Scratch
 from clipstream.common.store import ObjectStore, open_store
+from clipstream.common.store.open import open_backing_store
 from clipstream.common.store.presign import ROUTE, UploadSigner, receive
+from clipstream.mediaproxy.app import application
+from clipstream.mediaproxy.settings import Settings as ProxySettings
 from fixtures.minio import S3Server
+
+TOKEN = "t" * 32
 
 
 @dataclass(frozen=True)
@@ -63,3 +69,37 @@ async def open_on_disk(root: Path) -> AsyncIterator[Opened]:
             yield Opened(store, settings)
         finally:
             await store.close()
+
+
+@asynccontextmanager
+async def open_behind_proxy(root: Path) -> AsyncIterator[Opened]:
+    """The media proxy over a directory, and its client."""
+    proxied = ProxySettings.model_validate(
+        {
+            "storage_root": root / "storage",
+            "MINIO_BUCKET": "test-bucket",
+            "media_proxy_token": TOKEN,
+            "scratch_dir": root / "scratch",
+        }
+    )
+    async with serving_proxy(proxied) as url:
+        settings = StoreSettings.model_validate(
+            {"media_proxy_url": url, "media_proxy_token": TOKEN, "MINIO_BUCKET": "test-bucket"}
+        )
+        store = await open_store(settings)
+        try:
+            yield Opened(store, settings)
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def serving_proxy(settings: ProxySettings) -> AsyncIterator[str]:
+    """The media proxy over the store of `settings`; its address."""
+    store = await open_backing_store(settings)
+    try:
+        with closing(Scratch.open(settings.scratch_dir, "mediaproxy")) as scratch:
+            async with TestServer(application(settings, store, scratch)) as server:
+                yield f"http://{server.host}:{server.port}"
+    finally:
+        await store.close()

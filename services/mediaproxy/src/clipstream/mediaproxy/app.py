@@ -1,0 +1,32 @@
+"""Puts the media proxy together over a store."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from clipstream.common.stage.scratch import Scratch
+from clipstream.common.store.objects import ObjectStore
+from clipstream.common.store.presign import UploadSigner
+from clipstream.mediaproxy import middleware
+from clipstream.mediaproxy.access import Access
+from clipstream.mediaproxy.cors import Cors
+from clipstream.mediaproxy.pictures import Pictures
+from clipstream.mediaproxy.routes.objects import Objects
+from clipstream.mediaproxy.routes.system import System
+from clipstream.mediaproxy.routes.uploads import Uploads
+from clipstream.mediaproxy.settings import Settings
+
+
+def application(settings: Settings, store: ObjectStore, scratch: Scratch) -> web.Application:
+    """The application to serve. What it began ends with it; the store and the scratch directory are the caller's."""
+    token = settings.media_proxy_token.get_secret_value()
+    cors, access = Cors(settings.public_web_url), Access(token)
+    pictures = Pictures(store, scratch, settings.image_workers)
+    app = web.Application(middlewares=[middleware.observe, cors.preflights, access.guard])
+    app.on_response_prepare.append(middleware.protect)
+    app.on_response_prepare.append(cors.mark)
+    app.on_cleanup.append(lambda _: pictures.close())
+    # The clients sign with the token; where the proxy stands for browsers only they have to know.
+    uploads = Uploads(store, UploadSigner(token, ""), int(settings.max_upload_size))
+    app.add_routes([*System(store).routes(), *Objects(store, pictures).routes(), *uploads.routes()])
+    return app
