@@ -61,7 +61,7 @@ async def _from_form(request: web.Request, key: str | None, limit: int) -> Arriv
                 raise invalid(f"The form has no part named {FILE_FIELD}.")
             if part.name == FILE_FIELD:
                 content_type = part.headers.get(hdrs.CONTENT_TYPE, _UNTYPED)
-                return Arriving(_key(key), content_type, _within(_part_pieces(part), limit))
+                return Arriving(_key(key), content_type, _within(_last_part(reader, part), limit))
             if part.name != KEY_FIELD or key is not None:
                 raise invalid(f"A form holds one {KEY_FIELD}, and after it one {FILE_FIELD}.")
             key = await _text(part)
@@ -78,9 +78,13 @@ async def _text(part: BodyPartReader) -> str:
     return bytes(raw).decode()
 
 
-async def _part_pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+async def _last_part(form: Any, part: BodyPartReader) -> AsyncIterator[bytes]:
+    """The part's bytes. aiohttp takes the end of the body for the end of a part: only the form's own end proves that all
+    of it is there."""
     while piece := await part.read_chunk(_PIECE):
         yield bytes(piece)
+    if await form.next() is not None:
+        raise invalid(f"Nothing follows the {FILE_FIELD}.")
 
 
 async def _within(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
