@@ -11,6 +11,7 @@ from clipstream.mediaproxy import middleware
 from clipstream.mediaproxy.access import Access
 from clipstream.mediaproxy.cors import Cors
 from clipstream.mediaproxy.pictures import Pictures
+from clipstream.mediaproxy.routes.multipart import BODY_LIMIT, Multipart
 from clipstream.mediaproxy.routes.objects import Objects
 from clipstream.mediaproxy.routes.system import System
 from clipstream.mediaproxy.routes.uploads import Uploads
@@ -22,11 +23,12 @@ def application(settings: Settings, store: ObjectStore, scratch: Scratch) -> web
     token = settings.media_proxy_token.get_secret_value()
     cors, access = Cors(settings.public_web_url), Access(token)
     pictures = Pictures(store, scratch, settings.image_workers)
-    app = web.Application(middlewares=[middleware.observe, cors.preflights, access.guard])
+    app = web.Application(middlewares=[middleware.observe, cors.preflights, access.guard], client_max_size=BODY_LIMIT)
     app.on_response_prepare.append(middleware.protect)
     app.on_response_prepare.append(cors.mark)
     app.on_cleanup.append(lambda _: pictures.close())
     # The clients sign with the token; where the proxy stands for browsers only they have to know.
     uploads = Uploads(store, UploadSigner(token, ""), int(settings.max_upload_size))
-    app.add_routes([*System(store).routes(), *Objects(store, pictures).routes(), *uploads.routes()])
+    handlers = System(store), Objects(store, pictures), uploads, Multipart(store)
+    app.add_routes([route for some in handlers for route in some.routes()])
     return app

@@ -17,7 +17,7 @@ CONNECTIONS = 64  # at once to the proxy, as the S3 store has
 ATTEMPTS = 3
 _CONNECT_S = 5
 _SILENCE_S = 60  # of an answer that has not ended
-_DELETING_S = 600  # a long list of objects is deleted in one request
+LONG_S = 600  # for many objects deleted, or many parts made one, in a single request
 _PAUSE_S = (0.1, 0.5)
 _BUFFER = 1 << 18
 _AWAY = {502, 503, 504}
@@ -91,7 +91,7 @@ class ProxyClient:
 
     async def delete(self, path: str, what: str) -> bytes:
         """The answer to a deletion, which may take its time."""
-        async with self.ask("DELETE", path, what, patience_s=_DELETING_S) as answer:
+        async with self.ask("DELETE", path, what, patience_s=LONG_S) as answer:
             return await answer.read()
 
     async def close(self) -> None:

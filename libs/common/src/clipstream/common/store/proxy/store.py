@@ -16,19 +16,19 @@ from clipstream.common.store.objects import ObjectInfo, PresignedUpload
 from clipstream.common.store.presign import UploadSigner
 from clipstream.common.store.proxy import wire
 from clipstream.common.store.proxy.client import ProxyClient, translated
+from clipstream.common.store.proxy.parts import ProxyParts
 from clipstream.common.store.proxy.sending import Sending
 from clipstream.common.store.proxy.signing import DownloadSigner
 
 _RANGE_NOT_SATISFIABLE = 416
 
 
-class ProxyStore:
+class ProxyStore(ProxyParts):
     """Implements `ObjectStore`. Addresses are signed here, with the shared token, for the proxy as browsers see it."""
 
     def __init__(self, bucket: str, base_url: str, token: str, public_url: str | None = None) -> None:
         self.bucket = bucket
-        self._client = ProxyClient(base_url, token)
-        self._uploads = UploadSigner(token, public_url or base_url)
+        super().__init__(ProxyClient(base_url, token), UploadSigner(token, public_url or base_url))
         self._downloads = DownloadSigner(token, public_url or base_url)
 
     async def head(self, key: ObjectKey) -> ObjectInfo:

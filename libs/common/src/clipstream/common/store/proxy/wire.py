@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.store.names import decode_metadata, encode_metadata
-from clipstream.common.store.objects import ObjectInfo
+from clipstream.common.store.objects import ObjectInfo, Part
 
 UPLOAD = "/api/upload"
 MEDIA = "/api/media"
 HEALTH = "/api/health"
+MULTIPART = "/api/multipart"
 PAGE_LIMIT = 1000
 
 FAULT = "Clipstream-Fault"
@@ -73,6 +74,67 @@ class Deleted(BaseModel):
     """How many objects were removed."""
 
     deleted: int
+
+
+class Opening(BaseModel):
+    """An upload in parts that begins."""
+
+    key: str
+    content_type: str
+    metadata: dict[str, str] = {}
+    checksums: bool = False
+
+
+class Opened(BaseModel):
+    """The store's name for it."""
+
+    store_id: str
+
+
+class Named(BaseModel):
+    """An upload in parts that was opened before."""
+
+    key: str
+    store_id: str
+
+
+class Done(BaseModel):
+    """Nothing more is to be said."""
+
+
+class ListedPart(BaseModel):
+    """A part that has arrived."""
+
+    number: int
+    size: int
+    etag: str
+    modified_at: datetime
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, part: Part) -> ListedPart:
+        return cls(
+            number=part.number,
+            size=part.size_bytes,
+            etag=part.etag,
+            modified_at=part.modified_at,
+            sha256=part.sha256,
+        )
+
+    def part(self) -> Part:
+        return Part(self.number, self.size, self.etag, self.modified_at, self.sha256)
+
+
+class Parts(BaseModel):
+    """Parts in order."""
+
+    parts: list[ListedPart]
+
+
+class Completing(Named, Parts):
+    """An upload that becomes an object."""
+
+    if_absent: bool = True
 
 
 def media_path(key: ObjectKey) -> str:
