@@ -72,24 +72,17 @@ async def open_on_disk(root: Path) -> AsyncIterator[Opened]:
 
 
 @asynccontextmanager
-async def open_behind_proxy(root: Path) -> AsyncIterator[Opened]:
-    """The media proxy over a directory, and its client."""
-    proxied = ProxySettings.model_validate(
-        {
-            "storage_root": root / "storage",
-            "MINIO_BUCKET": "test-bucket",
-            "media_proxy_token": TOKEN,
-            "scratch_dir": root / "scratch",
-        }
-    )
+async def open_behind_proxy(root: Path, server: S3Server | None = None) -> AsyncIterator[Opened]:
+    """The media proxy over a directory or a bucket, and its client."""
+    behind = {"storage_root": root / "storage"} if server is None else server.bucket().model_dump()
+    proxied = ProxySettings.model_validate(behind | {"media_proxy_token": TOKEN, "scratch_dir": root / "scratch"})
     async with serving_proxy(proxied) as url:
-        settings = StoreSettings.model_validate(
-            {"media_proxy_url": url, "media_proxy_token": TOKEN, "MINIO_BUCKET": "test-bucket"}
-        )
+        settings = StoreSettings.model_validate({"media_proxy_url": url, "media_proxy_token": TOKEN})
         store = await open_store(settings)
         try:
             yield Opened(store, settings)
         finally:
+            await store.delete_prefix("")
             await store.close()
 
 
