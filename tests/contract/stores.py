@@ -25,10 +25,11 @@ TOKEN = "t" * 32
 
 @dataclass(frozen=True)
 class Opened:
-    """A store and what it was opened with."""
+    """A store, what it was opened with, and whether its bytes lie on a disk in the end."""
 
     store: ObjectStore
     settings: StoreSettings
+    on_disk: bool
 
 
 @asynccontextmanager
@@ -36,7 +37,7 @@ async def open_on_s3(server: S3Server) -> AsyncIterator[Opened]:
     settings = server.bucket()
     store = await open_store(settings)
     try:
-        yield Opened(store, settings)
+        yield Opened(store, settings, on_disk=False)
     finally:
         await store.delete_prefix("")
         await store.close()
@@ -66,7 +67,7 @@ async def open_on_disk(root: Path) -> AsyncIterator[Opened]:
     app.router.add_put(ROUTE, upload)
     async with TestServer(app, port=port):
         try:
-            yield Opened(store, settings)
+            yield Opened(store, settings, on_disk=True)
         finally:
             await store.close()
 
@@ -80,7 +81,7 @@ async def open_behind_proxy(root: Path, server: S3Server | None = None) -> Async
         settings = StoreSettings.model_validate({"media_proxy_url": url, "media_proxy_token": TOKEN})
         store = await open_store(settings)
         try:
-            yield Opened(store, settings)
+            yield Opened(store, settings, on_disk=server is None)
         finally:
             await store.delete_prefix("")
             await store.close()

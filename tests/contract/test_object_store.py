@@ -13,7 +13,7 @@ import pytest
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Conflict, NotFound, Permanent
 from clipstream.common.store import ObjectStore
-from clipstream.common.store.disk.store import DiskStore
+from contract.stores import Opened
 
 TEXT = "text/plain"
 ODD_KEYS = [
@@ -284,9 +284,9 @@ async def test_check_is_content_with_a_store_that_works(store: ObjectStore) -> N
     assert await keys(store, "") == []
 
 
-async def test_a_store_says_how_full_it_is_or_that_it_cannot(store: ObjectStore) -> None:
-    space = await store.space()
-    if isinstance(store, DiskStore):
+async def test_a_store_says_how_full_it_is_or_that_it_cannot(opened: Opened) -> None:
+    space = await opened.store.space()
+    if opened.on_disk:
         assert space is not None
         assert 0 < space.free_bytes <= space.total_bytes
         assert 0 < space.used_bytes <= space.total_bytes

@@ -24,6 +24,11 @@ ROUTES = [
     ("HEAD", "/api/media/a"),
     ("GET", "/api/media/a?preset=thumb320"),
     ("DELETE", "/api/media/a"),
+    ("GET", "/api/space"),
+    ("POST", "/api/multipart"),
+    ("POST", "/api/multipart/parts"),
+    ("POST", "/api/multipart/complete"),
+    ("POST", "/api/multipart/abort"),
     ("GET", "/nowhere"),
     ("OPTIONS", "/api/media/a"),
 ]

@@ -12,7 +12,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound, Outage, Permanent
 from clipstream.common.store.files import read_file
 from clipstream.common.store.names import check_key, check_prefix
-from clipstream.common.store.objects import ObjectInfo, PresignedUpload
+from clipstream.common.store.objects import ObjectInfo, PresignedUpload, Space
 from clipstream.common.store.presign import UploadSigner
 from clipstream.common.store.proxy import wire
 from clipstream.common.store.proxy.client import ProxyClient, translated
@@ -165,6 +165,10 @@ class ProxyStore(ProxyParts):
     async def presign_get(self, key: ObjectKey, *, expires_in: timedelta) -> str | None:
         check_key(key)
         return self._downloads.sign(key, expires_in)
+
+    async def space(self) -> Space | None:
+        async with self._client.ask("GET", wire.SPACE, "its space") as answer:
+            return wire.Room.model_validate_json(await answer.read()).space()
 
     async def check(self) -> None:
         """The token goes with the question, so that a wrong one is noticed here and not at the first clip."""

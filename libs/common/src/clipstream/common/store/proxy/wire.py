@@ -10,12 +10,13 @@ from pydantic import BaseModel
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.store.names import decode_metadata, encode_metadata
-from clipstream.common.store.objects import ObjectInfo, Part
+from clipstream.common.store.objects import ObjectInfo, Part, Space
 
 UPLOAD = "/api/upload"
 MEDIA = "/api/media"
 HEALTH = "/api/health"
 MULTIPART = "/api/multipart"
+SPACE = "/api/space"
 PAGE_LIMIT = 1000
 
 FAULT = "Clipstream-Fault"
@@ -74,6 +75,29 @@ class Deleted(BaseModel):
     """How many objects were removed."""
 
     deleted: int
+
+
+class Disk(BaseModel):
+    """Bytes of the disk that the store lies on."""
+
+    total: int
+    used: int
+    free: int
+
+
+class Room(BaseModel):
+    """How full the store is; no disk where it cannot say."""
+
+    disk: Disk | None = None
+
+    @classmethod
+    def of(cls, space: Space | None) -> Room:
+        if space is None:
+            return cls()
+        return cls(disk=Disk(total=space.total_bytes, used=space.used_bytes, free=space.free_bytes))
+
+    def space(self) -> Space | None:
+        return None if self.disk is None else Space(self.disk.total, self.disk.used, self.disk.free)
 
 
 class Opening(BaseModel):
