@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,10 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from clipstream.common.errors import Conflict, NotFound, Rejected
 from clipstream.common.settings import StoreSettings
-from clipstream.common.stage.scratch import Scratch
 from clipstream.common.store import ObjectStore, open_store
-from clipstream.common.store.open import open_backing_store
 from clipstream.common.store.presign import ROUTE, UploadSigner, receive
-from clipstream.mediaproxy.app import application
-from clipstream.mediaproxy.settings import Settings as ProxySettings
+from fixtures.mediaproxy import media_proxy
 from fixtures.minio import S3Server
-
-TOKEN = "t" * 32
 
 
 @dataclass(frozen=True)
@@ -76,24 +71,10 @@ async def open_on_disk(root: Path) -> AsyncIterator[Opened]:
 async def open_behind_proxy(root: Path, server: S3Server | None = None) -> AsyncIterator[Opened]:
     """The media proxy over a directory or a bucket, and its client."""
     behind = {"storage_root": root / "storage"} if server is None else server.bucket().model_dump()
-    proxied = ProxySettings.model_validate(behind | {"media_proxy_token": TOKEN, "scratch_dir": root / "scratch"})
-    async with serving_proxy(proxied) as url:
-        settings = StoreSettings.model_validate({"media_proxy_url": url, "media_proxy_token": TOKEN})
+    async with media_proxy(behind | {"scratch_dir": root / "scratch"}) as settings:
         store = await open_store(settings)
         try:
             yield Opened(store, settings, on_disk=server is None)
         finally:
             await store.delete_prefix("")
             await store.close()
-
-
-@asynccontextmanager
-async def serving_proxy(settings: ProxySettings) -> AsyncIterator[str]:
-    """The media proxy over the store of `settings`; its address."""
-    store = await open_backing_store(settings)
-    try:
-        with closing(Scratch.open(settings.scratch_dir, "mediaproxy")) as scratch:
-            async with TestServer(application(settings, store, scratch)) as server:
-                yield f"http://{server.host}:{server.port}"
-    finally:
-        await store.close()

@@ -16,8 +16,8 @@ from clipstream.common.store import ObjectStore
 from clipstream.common.store.open import open_backing_store
 from clipstream.mediaproxy.app import application
 from clipstream.mediaproxy.settings import Settings
+from fixtures.mediaproxy import TOKEN
 
-TOKEN = "token-" * 6
 WEB = "https://clips.example"
 
 

@@ -12,7 +12,8 @@ from yarl import URL
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.store.presign import UploadSigner
 from clipstream.common.store.proxy.signing import DownloadSigner
-from integration.mediaproxy.conftest import TOKEN, WEB, Proxy
+from fixtures.mediaproxy import TOKEN
+from integration.mediaproxy.conftest import WEB, Proxy
 
 KEY = ObjectKey("thumbnails/a b.jpg")
 MINUTE = timedelta(minutes=1)

@@ -19,7 +19,8 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.stage.context import Limits
 from clipstream.common.store.proxy.signing import DownloadSigner
 from clipstream.mediaproxy import pictures
-from integration.mediaproxy.conftest import TOKEN, Proxy
+from fixtures.mediaproxy import TOKEN
+from integration.mediaproxy.conftest import Proxy
 from integration.mediaproxy.images import NO_IMAGES, SECRET, animation, bomb, encoded, gradient, photo
 
 KEY = ObjectKey("thumbnails/a.jpg")

@@ -11,7 +11,9 @@ from clipstream.gateway.signing import Holder, HolderKind, MediaSigner, derive_k
 
 LIFE = timedelta(hours=6)
 NOW = 1_800_000_000.0
-VIDEO, USER, KEY, SHARE = (UUID(int=number << 100) for number in (10, 11, 12, 13))  # the same wherever tests are collected
+VIDEO, USER, KEY, SHARE = (
+    UUID(int=number << 100) for number in (10, 11, 12, 13)
+)  # the same wherever tests are collected
 
 
 @pytest.fixture
