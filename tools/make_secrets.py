@@ -26,6 +26,7 @@ def _key_id(kind: str) -> Callable[[], str]:
 SECRETS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": _password,  # signs logins and media addresses
     "INTERNAL_TOKEN": _password,  # gateway to search
+    "MEDIA_PROXY_TOKEN": _password,  # the media proxy's clients
     "POSTGRES_ADMIN_PASSWORD": _password,
     "POSTGRES_PASSWORD": _password,
     "RABBITMQ_ADMIN_PASSWORD": _password,

@@ -14,15 +14,17 @@ from clipstream.common.errors import Conflict, NotFound, Rejected
 from clipstream.common.settings import StoreSettings
 from clipstream.common.store import ObjectStore, open_store
 from clipstream.common.store.presign import ROUTE, UploadSigner, receive
+from fixtures.mediaproxy import media_proxy
 from fixtures.minio import S3Server
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A store and what it was opened with."""
+    """A store, what it was opened with, and whether its bytes lie on a disk in the end."""
 
     store: ObjectStore
     settings: StoreSettings
+    on_disk: bool
 
 
 @asynccontextmanager
@@ -30,7 +32,7 @@ async def open_on_s3(server: S3Server) -> AsyncIterator[Opened]:
     settings = server.bucket()
     store = await open_store(settings)
     try:
-        yield Opened(store, settings)
+        yield Opened(store, settings, on_disk=False)
     finally:
         await store.delete_prefix("")
         await store.close()
@@ -60,6 +62,19 @@ async def open_on_disk(root: Path) -> AsyncIterator[Opened]:
     app.router.add_put(ROUTE, upload)
     async with TestServer(app, port=port):
         try:
-            yield Opened(store, settings)
+            yield Opened(store, settings, on_disk=True)
         finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def open_behind_proxy(root: Path, server: S3Server | None = None) -> AsyncIterator[Opened]:
+    """The media proxy over a directory or a bucket, and its client."""
+    behind = {"storage_root": root / "storage"} if server is None else server.bucket().model_dump()
+    async with media_proxy(behind | {"scratch_dir": root / "scratch"}) as settings:
+        store = await open_store(settings)
+        try:
+            yield Opened(store, settings, on_disk=server is None)
+        finally:
+            await store.delete_prefix("")
             await store.close()

@@ -1,4 +1,4 @@
-"""The object store's contract, on a directory and on a real S3 server."""
+"""The object store's contract, on a directory, on a real S3 server and behind the media proxy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Conflict, NotFound, Permanent
 from clipstream.common.store import ObjectStore
-from clipstream.common.store.disk.store import DiskStore
+from contract.stores import Opened
 
 TEXT = "text/plain"
 ODD_KEYS = [
@@ -163,6 +163,9 @@ async def test_a_changed_object_is_not_read_by_halves(store: ObjectStore) -> Non
     with pytest.raises(Conflict):
         await store.read_range(key("a"), 4, 4, etag=before.etag)
     assert await store.read_range(key("a"), 4, 4, etag=after.etag) == b"efgh"
+    with pytest.raises(Conflict):
+        [chunk async for chunk in store.stream(key("a"), etag=before.etag)]
+    assert [chunk async for chunk in store.stream(key("a"), offset=4, etag=after.etag)] == [b"efghij"]
 
 
 async def test_of_parallel_conditional_writes_exactly_one_wins(store: ObjectStore) -> None:
@@ -189,6 +192,22 @@ async def test_every_way_to_put_can_be_conditional(store: ObjectStore, tmp_path:
     with pytest.raises(Conflict):
         await store.put_stream(key("a"), pieces(b"second"), content_type=TEXT, if_absent=True)
     assert await store.get(key("a")) == b"first"
+
+
+@pytest.mark.parametrize("size", [0, 3 << 20, 40 << 20])
+async def test_an_error_of_the_body_is_raised_on_and_nothing_is_stored(store: ObjectStore, size: int) -> None:
+    async def body(error: Exception) -> AsyncIterator[bytes]:
+        for _ in range(size >> 20):
+            yield bytes(1 << 20)
+        raise error
+
+    for error in (ConnectionResetError("the uploader went away"), ValueError("no"), Permanent("no")):
+        with pytest.raises(type(error)) as raised:
+            await store.put_stream(key("a"), body(error), content_type=TEXT)
+        assert raised.value is error
+    assert await keys(store, "") == []
+    await store.put(key("a"), b"x", content_type=TEXT)
+    assert await store.get(key("a")) == b"x"
 
 
 async def test_metadata_holds_any_text(store: ObjectStore) -> None:
@@ -265,9 +284,9 @@ async def test_check_is_content_with_a_store_that_works(store: ObjectStore) -> N
     assert await keys(store, "") == []
 
 
-async def test_a_store_says_how_full_it_is_or_that_it_cannot(store: ObjectStore) -> None:
-    space = await store.space()
-    if isinstance(store, DiskStore):
+async def test_a_store_says_how_full_it_is_or_that_it_cannot(opened: Opened) -> None:
+    space = await opened.store.space()
+    if opened.on_disk:
         assert space is not None
         assert 0 < space.free_bytes <= space.total_bytes
         assert 0 < space.used_bytes <= space.total_bytes

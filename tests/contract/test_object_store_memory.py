@@ -36,6 +36,10 @@ def environment(settings: StoreSettings) -> dict[str, str]:
     """The names that a service reads them from."""
     if settings.storage_root is not None:
         return {"STORAGE_ROOT": str(settings.storage_root)}
+    if settings.media_proxy_url is not None:
+        assert settings.media_proxy_token
+        token = settings.media_proxy_token.get_secret_value()
+        return {"MEDIA_PROXY_URL": settings.media_proxy_url, "MEDIA_PROXY_TOKEN": token}
     assert settings.s3_access_key
     assert settings.s3_secret_key
     return {

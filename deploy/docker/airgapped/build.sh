@@ -36,7 +36,7 @@ standins() {
 }
 
 services() {
-    [[ $# -gt 0 ]] || set -- gateway ingest dedupe transcode stt embed search
+    [[ $# -gt 0 ]] || set -- gateway ingest dedupe transcode stt embed search mediaproxy
     local name
     for name in "$@"; do
         build "${CLIPSTREAM_REGISTRY:-clipstream}/$name:${CLIPSTREAM_VERSION:-local}" "$root" \

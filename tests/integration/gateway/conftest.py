@@ -74,10 +74,11 @@ async def stream_of(world: World, people: Mapping[str, Somebody]) -> str:
     return stream_id
 
 
-@pytest.fixture(params=["disk", "s3"])
-def place(request: pytest.FixtureRequest, gateway_database: str, tmp_path: Path) -> Site:
-    """Where gateways can be started, on a disk and on S3."""
-    return site(request, gateway_database, tmp_path)
+@pytest.fixture(params=["disk", "s3", "proxy"])
+async def place(request: pytest.FixtureRequest, gateway_database: str, tmp_path: Path) -> AsyncIterator[Site]:
+    """Where gateways can be started, on a disk, on S3 and behind a media proxy."""
+    async with site(request, gateway_database, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
 from clipstream.common.store.parts import PART_SIZE
+from fixtures.mediaproxy import media_proxy
 from fixtures.minio import S3Server
 from integration.gateway.world import Answer, Somebody, World, serving, settings
 
@@ -27,21 +28,29 @@ class Site:
 
     database: str
     on_disk: Path | None
-    s3: dict[str, Any]
+    store: dict[str, Any]
 
     def gateway(self, **more: Any) -> AbstractAsyncContextManager[World]:
-        usual = {"max_upload_size": 100_000_000, **self.s3}
+        usual = {"max_upload_size": 100_000_000, **self.store}
         return serving(settings(self.database, self.on_disk, **(usual | more)))
 
 
-def site(request: pytest.FixtureRequest, database: str, path: Path) -> Site:
+@asynccontextmanager
+async def site(request: pytest.FixtureRequest, database: str, path: Path) -> AsyncIterator[Site]:
     """On the store that the fixture's parameter names."""
     if request.param == "disk":
-        return Site(database, path, {})
+        yield Site(database, path, {})
+        return
+    if request.param == "proxy":
+        behind = {"storage_root": path / "storage", "scratch_dir": path / "scratch"}
+        async with media_proxy(behind) as client:
+            told = {name: getattr(client, name) for name in ("media_proxy_url", "media_proxy_token")}
+            yield Site(database, None, told)
+        return
     server: S3Server = request.getfixturevalue("s3_server")
     chosen = server.bucket()
     told = {name: getattr(chosen, name) for name in ("s3_endpoint_url", "s3_access_key", "s3_secret_key", "bucket")}
-    return Site(database, None, told)
+    yield Site(database, None, told)
 
 
 @dataclass

@@ -86,6 +86,7 @@ def test_what_the_operator_names_replaces_ours() -> None:
         ({"AWS_ACCESS_KEY_ID": "somebody's, for something else"}, True),
         ({"AWS_ACCESS_KEY_ID": "a", "S3_BUCKET_NAME": "clips"}, False),
         ({"MINIO_ENDPOINT": "minio:9000"}, False),
+        ({"MEDIA_PROXY_URL": "http://media:8081"}, False),
     ],
 )
 def test_media_stays_on_disk_unless_a_server_is_named(operator: dict[str, str], on_disk: bool) -> None:

@@ -23,7 +23,7 @@ def describe(site: Site, services: list[Service]) -> dict[str, Any]:
         "database": site.database_url,
         "storage": Path(directory).absolute().as_uri()
         if directory
-        else given.get("S3_ENDPOINT_URL") or given.get("MINIO_ENDPOINT", "s3:"),
+        else given.get("MEDIA_PROXY_URL") or given.get("S3_ENDPOINT_URL") or given.get("MINIO_ENDPOINT", "s3:"),
         "vectors": given.get("QDRANT_URL") or given["VECTORS_URL"],
         "services": {
             service.name: {"health": service.health, "metrics": service.health.removesuffix("health") + "metrics"}

@@ -71,13 +71,17 @@ def services(site: Site) -> list[Service]:
 
 
 def storage(site: Site) -> dict[str, str]:
-    """Where media goes: to the S3 server that the operator names, else to a directory of the run."""
+    """Where media goes: to the S3 server or the media proxy that the operator names, else to a directory of the run."""
     given = site.operator
     on_s3 = {"S3_ENDPOINT_URL", "MINIO_ENDPOINT"} & given.keys() or {
         "S3_BUCKET_NAME",
         "AWS_ACCESS_KEY_ID",
     } <= given.keys()
-    return {} if on_s3 or "STORAGE_ROOT" in given else {"STORAGE_ROOT": str(site.directory / "media")}
+    return (
+        {}
+        if on_s3 or {"STORAGE_ROOT", "MEDIA_PROXY_URL"} & given.keys()
+        else {"STORAGE_ROOT": str(site.directory / "media")}
+    )
 
 
 def vectors(site: Site) -> dict[str, str]:

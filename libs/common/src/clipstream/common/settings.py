@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import AliasChoices, AmqpDsn, ByteSize, Field, PostgresDsn, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_WEB_ADDRESS = r"^https?://[^/?#@]+(/[^?#]*)?$"
+
 
 class Mixin(BaseSettings):
     """Base of all of them. Of several bases pydantic lets the last one's configuration win, so each has to have it."""
@@ -51,8 +53,9 @@ class DatabaseSettings(Mixin):
     database_pool_size: int = Field(default=10, ge=1)
 
 
-class StoreSettings(Mixin):
-    """The object store: an S3 endpoint (MinIO or another), AWS S3, or a directory; in this order, by what is set."""
+class BackingStoreSettings(Mixin):
+    """A store that keeps its bytes itself: an S3 endpoint (MinIO or another), AWS S3, or a directory; in this order, by
+    what is set. What the media proxy stands before."""
 
     s3_endpoint_url: str | None = Field(
         default=None, validation_alias=AliasChoices("S3_ENDPOINT_URL", "MINIO_ENDPOINT")
@@ -79,7 +82,11 @@ class StoreSettings(Mixin):
     storage_root: Path | None = None
 
     @model_validator(mode="after")
-    def _one_store(self) -> StoreSettings:
+    def _one_store(self) -> BackingStoreSettings:
+        self._check_backing()
+        return self
+
+    def _check_backing(self) -> None:
         if self.on_s3 and (self.s3_access_key is None) != (self.s3_secret_key is None):
             raise ValueError(
                 "object storage needs both halves of its credentials: set the access key and the secret key"
@@ -92,7 +99,6 @@ class StoreSettings(Mixin):
             )
         if self.on_s3 and self.storage_root is not None:
             raise ValueError("two stores are configured: unset STORAGE_ROOT, or unset the S3 and MinIO names")
-        return self
 
     @property
     def on_s3(self) -> bool:
@@ -113,6 +119,29 @@ class StoreSettings(Mixin):
             return endpoint
         host = endpoint if port is None or ":" in endpoint else f"{endpoint}:{port}"
         return f"{'https' if self.s3_secure else 'http'}://{host}"
+
+
+class StoreSettings(BackingStoreSettings):
+    """The object store as every service but the media proxy sees it: that proxy where `MEDIA_PROXY_URL` names one, else
+    a store of its own."""
+
+    media_proxy_url: str | None = Field(default=None, pattern=_WEB_ADDRESS)
+    media_proxy_public_url: str | None = Field(default=None, pattern=_WEB_ADDRESS)
+    media_proxy_token: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _one_store(self) -> StoreSettings:
+        if self.media_proxy_url is None:
+            self._check_backing()
+        elif self.s3_endpoint_url is not None or self.storage_root is not None:
+            raise ValueError(
+                "two stores are configured: unset MEDIA_PROXY_URL, or unset STORAGE_ROOT and the S3 and MinIO names"
+            )
+        elif self.media_proxy_token is None:
+            raise ValueError(
+                "MEDIA_PROXY_URL is set, so MEDIA_PROXY_TOKEN must be set too: the media proxy asks for it"
+            )
+        return self
 
 
 class VectorSettings(Mixin):

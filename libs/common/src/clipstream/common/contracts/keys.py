@@ -11,6 +11,7 @@ from clipstream.common.contracts.ids import VideoId
 ObjectKey = NewType("ObjectKey", str)
 
 RAW_PREFIX = "raw-uploads/"
+DERIVED_PREFIX = "derived/"
 _RAW = re.compile(r"^raw-uploads/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?P<ext>\.[a-z0-9]{1,8})?$")
 
 
@@ -60,6 +61,12 @@ def embeddings(video_id: VideoId) -> ObjectKey:
     return ObjectKey(f"embeddings/{video_id}.json")
 
 
+def derived(key: ObjectKey, etag: str, name: str) -> ObjectKey:
+    """A small picture made of one version of the object `key`. It lies under its source's own key, so that deleting what
+    lies below a prefix has a twin below `derived/`."""
+    return ObjectKey(f"{DERIVED_PREFIX}{key}/{etag}/{name}")
+
+
 def of_video(video_id: VideoId) -> tuple[ObjectKey, ...]:
     """Prefixes that hold everything stored about one video: what deleting it removes."""
     return (
@@ -68,4 +75,6 @@ def of_video(video_id: VideoId) -> tuple[ObjectKey, ...]:
         ObjectKey(f"thumbnails/{video_id}"),
         ObjectKey(f"transcripts/{video_id}"),
         ObjectKey(f"embeddings/{video_id}"),
+        ObjectKey(f"{DERIVED_PREFIX}thumbnails/{video_id}"),
+        ObjectKey(f"{DERIVED_PREFIX}{processed(video_id)}"),
     )

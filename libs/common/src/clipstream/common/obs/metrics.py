@@ -35,6 +35,9 @@ STAGE_WAIT_SECONDS = Histogram(
     "clipstream_stage_wait_seconds", "Event made until work begun", ["stage"], buckets=_JOB_BUCKETS
 )
 
+# Small pictures of images: made, refused (the image is damaged, too large, or none).
+PICTURES = Counter("clipstream_pictures", "Pictures asked for that were not there yet, by outcome", ["outcome"])
+
 # How late the event loop answers its watchdog.
 LOOP_LAG_SECONDS = Gauge("clipstream_loop_lag_seconds", "Delay of the event loop at the last check")
 

@@ -1,4 +1,4 @@
-"""The object store as everything else sees it. The S3 API is the contract; disk and others keep to it."""
+"""The object store as everything else sees it. The S3 API is the contract; disk and the media proxy keep to it."""
 
 from __future__ import annotations
 
@@ -77,8 +77,17 @@ class ObjectStore(Protocol):
         ...
 
     def stream(
-        self, key: ObjectKey, *, offset: int = 0, length: int | None = None, chunk: int = 1 << 20
-    ) -> AsyncIterator[bytes]: ...
+        self,
+        key: ObjectKey,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        chunk: int = 1 << 20,
+        etag: str | None = None,
+    ) -> AsyncIterator[bytes]:
+        """The bytes from `offset` in pieces of at most `chunk`, all of one version; with `etag`: `Conflict` before the
+        first one if that is another."""
+        ...
 
     async def put(
         self,

@@ -1,5 +1,5 @@
 """Signed uploads to a store that has no HTTP of its own. The URL carries everything that is allowed, under a signature;
-the gateway serves it with two calls: `verify`, then `receive`."""
+the gateway (or the media proxy) serves it with two calls: `verify`, then `receive`."""
 
 from __future__ import annotations
 
@@ -45,14 +45,19 @@ class UploadGrant:
 
 @runtime_checkable
 class TakesParts(Protocol):
-    """A store to which parts are sent through us."""
+    """A store to which parts can be sent through us."""
 
-    async def put_part(self, key: ObjectKey, store_id: str, number: int, body: AsyncIterator[bytes]) -> Part: ...
+    async def put_part(
+        self, key: ObjectKey, store_id: str, number: int, body: AsyncIterator[bytes], *, sha256: str | None = None
+    ) -> Part:
+        """Store a part; nothing of it counts before it is whole. `sha256` is what was signed. `NotFound` where the upload
+        has ended. An error that `body` raises is raised on."""
+        ...
 
 
 class UploadSigner:
-    """Signs and verifies uploads with a secret that only the gateway knows. `base_url` is the gateway's as browsers see
-    it, without the route."""
+    """Signs and verifies uploads with a secret that only the gateway knows, or only the media proxy and its clients.
+    `base_url` is where the route is, as browsers see it, without the route."""
 
     def __init__(self, secret: str, base_url: str) -> None:
         self._key = hashlib.sha256(b"clipstream direct upload\0" + secret.encode()).digest()
@@ -125,7 +130,8 @@ async def receive(store: ObjectStore, grant: UploadGrant, body: AsyncIterator[by
     if grant.store_id is not None:
         if not isinstance(store, TakesParts):
             raise NotSigned
-        return await store.put_part(grant.key, grant.store_id, grant.number, _exactly(body, grant))
+        part = _exactly(body, grant)
+        return await store.put_part(grant.key, grant.store_id, grant.number, part, sha256=grant.sha256)
     return await store.put_stream(
         grant.key, _exactly(body, grant), content_type=grant.content_type, metadata=grant.metadata, if_absent=True
     )

@@ -64,9 +64,10 @@ class DiskParts(ABC):
             raise ClipstreamError("Uploads to disk storage are signed by the gateway; this service has no signer.")
         return self._signer
 
-    async def put_part(self, key: ObjectKey, store_id: str, number: int, body: AsyncIterator[bytes]) -> Part:
-        """Store a part that came through us; nothing of it counts before it is whole. `NotFound` where the upload has
-        ended. An error that `body` raises is raised on."""
+    async def put_part(
+        self, key: ObjectKey, store_id: str, number: int, body: AsyncIterator[bytes], *, sha256: str | None = None
+    ) -> Part:
+        """Implements `TakesParts`."""
         await self._run(self._parts.arrived, key, store_id)  # refused before the first byte
         draft = await self._run(self._tree.draft)
         try:

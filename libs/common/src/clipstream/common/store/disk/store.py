@@ -62,15 +62,21 @@ class DiskStore(DiskParts):
     def _read_range(self, key: ObjectKey, offset: int, length: int, etag: str | None) -> bytes:
         file, record = self._tree.open(key)
         with file:
-            if etag is not None and etag != record.etag:
-                raise Conflict(f"The object {key} has changed since it was looked at.")
+            _check_version(key, record, etag)
             return os.pread(file.fileno(), max(0, min(length, record.size_bytes - offset)), offset)
 
     async def stream(
-        self, key: ObjectKey, *, offset: int = 0, length: int | None = None, chunk: int = BLOCK
+        self,
+        key: ObjectKey,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        chunk: int = BLOCK,
+        etag: str | None = None,
     ) -> AsyncIterator[bytes]:
         file, record = await self._open(key)
         try:
+            _check_version(key, record, etag)
             end = record.size_bytes if length is None else min(record.size_bytes, offset + length)
             while offset < end:
                 piece = await self._run(os.pread, file.fileno(), min(chunk, end - offset), offset)
@@ -212,6 +218,11 @@ class DiskStore(DiskParts):
             raise
         except OSError as error:
             raise _outage(error) from error
+
+
+def _check_version(key: ObjectKey, record: Record, etag: str | None) -> None:
+    if etag is not None and etag != record.etag:
+        raise Conflict(f"The object {key} has changed since it was looked at.")
 
 
 def _outage(error: OSError) -> Outage:

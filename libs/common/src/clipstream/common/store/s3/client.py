@@ -11,7 +11,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from pydantic import SecretStr
 
-from clipstream.common.settings import StoreSettings
+from clipstream.common.settings import BackingStoreSettings
 
 CONNECTIONS = 64  # at once to the store; botocore's own default of 10 starves range readers
 
@@ -26,7 +26,7 @@ class Clients:
     get_signer: Any
 
 
-async def open_clients(settings: StoreSettings, stack: AsyncExitStack) -> Clients:
+async def open_clients(settings: BackingStoreSettings, stack: AsyncExitStack) -> Clients:
     session = get_session()
     own = (settings.s3_access_key, settings.s3_secret_key)
     signer = (
@@ -45,7 +45,7 @@ async def open_clients(settings: StoreSettings, stack: AsyncExitStack) -> Client
 async def _enter(
     session: AioSession,
     stack: AsyncExitStack,
-    settings: StoreSettings,
+    settings: BackingStoreSettings,
     endpoint: str | None,
     credentials: tuple[SecretStr | None, SecretStr | None],
 ) -> Any:

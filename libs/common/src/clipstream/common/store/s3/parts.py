@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -20,6 +20,7 @@ from clipstream.common.store.s3.errors import code_of, translated
 from clipstream.common.store.s3.multipart import multipart_etag
 from clipstream.common.store.s3.signing import presigned_part
 
+MOST_HELD = 256 << 20
 _OTHER_PARTS = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"}
 _ENDED = {"NoSuchUpload", "PreconditionFailed", "412", "ConditionalRequestConflict"}
 
@@ -72,6 +73,29 @@ class ClientParts(ABC):
             expires_in=expires_in,
             sha256=sha256,
         )
+
+    async def put_part(
+        self, key: ObjectKey, store_id: str, number: int, body: AsyncIterator[bytes], *, sha256: str | None = None
+    ) -> Part:
+        """Implements `TakesParts`, for the media proxy. The part is held in memory: S3 wants its length and checksum
+        first, and a try that failed is repeated."""
+        check_key(key)
+        whole = bytearray()
+        async for piece in body:
+            whole += piece
+            if len(whole) > MOST_HELD:
+                raise Rejected(f"A part of more than {MOST_HELD >> 20} MiB cannot be sent through the media proxy.")
+        checksum = {} if sha256 is None else {"ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode()}
+        with translated(key):
+            answer = await self._client.upload_part(
+                **self._at(key),
+                UploadId=store_id,
+                PartNumber=number,
+                Body=bytes(whole),
+                ContentLength=len(whole),
+                **checksum,
+            )
+        return Part(number, len(whole), str(answer["ETag"]).strip('"'), datetime.now(UTC), sha256)
 
     async def list_parts(self, key: ObjectKey, store_id: str) -> Sequence[Part]:
         _check(key, store_id)

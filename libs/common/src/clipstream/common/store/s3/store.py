@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound, Outage, Permanent
-from clipstream.common.settings import StoreSettings
+from clipstream.common.settings import BackingStoreSettings
 from clipstream.common.store.files import read_file
 from clipstream.common.store.names import check_key, check_prefix, decode_metadata, encode_metadata
 from clipstream.common.store.objects import ObjectInfo, PresignedUpload
@@ -37,7 +37,7 @@ class S3Store(ClientParts):
         self._stack = stack
 
     @classmethod
-    async def open(cls, settings: StoreSettings) -> S3Store:
+    async def open(cls, settings: BackingStoreSettings) -> S3Store:
         stack = AsyncExitStack()
         try:
             return cls(settings.bucket, await open_clients(settings, stack), stack)
@@ -76,9 +76,15 @@ class S3Store(ClientParts):
         return b"".join([chunk async for chunk in self._ranged(key, offset, length, 1 << 20, etag)])
 
     async def stream(
-        self, key: ObjectKey, *, offset: int = 0, length: int | None = None, chunk: int = 1 << 20
+        self,
+        key: ObjectKey,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        chunk: int = 1 << 20,
+        etag: str | None = None,
     ) -> AsyncIterator[bytes]:
-        async for piece in self._ranged(key, offset, length, chunk, None):
+        async for piece in self._ranged(key, offset, length, chunk, etag):
             yield piece
 
     async def _ranged(

@@ -1,0 +1,1 @@
+"""The object store behind the media proxy: what travels, what signs addresses, and the client."""

@@ -1,0 +1,1 @@
+"""The object store over HTTP, and small pictures of its images"""

@@ -1,0 +1,1 @@
+"""What the media proxy answers to, one noun a module."""
