@@ -73,7 +73,7 @@ async def _found(player: Player, words: str) -> list[str]:
     """What search answers, once the search service is back: it was among the killed."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            path = f"/search?q={words}&stream_id={player.stream_id}"
+            path = f"/search?q={words}&stream_id={player.stream_id}&mode=speech"
             answer = await player.client.call("GET", path, also=(503,))
             if answer["status_code"] == 200:
                 return [hit["id"] for hit in answer["videos"]]
