@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi bench-pipeline bench-api secrets airgapped up down logs clean-run
+.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi client bench-pipeline bench-api secrets airgapped up down logs clean-run
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -59,13 +59,16 @@ format: install ## Format, sort imports, apply safe fixes
 	$(RUN) ruff check --fix .
 
 typecheck: install ## mypy, strict
-	$(RUN) mypy libs/common/src $(wildcard services/*/src) deploy/standalone/src tests tools/*.py deploy/*/*.py deploy/docker/*/*.py
+	$(RUN) mypy libs/common/src libs/client/src $(wildcard services/*/src) deploy/standalone/src tests tools/*.py deploy/*/*.py deploy/docker/*/*.py
 
 asyncapi: install ## Write docs/asyncapi.yaml from the contracts
 	$(RUN) python tools/write_asyncapi.py
 
 openapi: install ## Write services/gateway/openapi.json from the routes
 	$(RUN) python tools/write_openapi.py
+
+client: install ## Write the client's models from services/gateway/openapi.json
+	$(RUN) python tools/write_client.py
 
 secrets: ## Write generated secrets into .env; what is set there stays
 	python3 tools/make_secrets.py .env

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 MAX_LINES = 300
+GENERATED = {"libs/client/src/clipstream/client/models.py"}  # as long as the API has bodies; nobody edits it
 
 
 def main() -> int:
@@ -21,6 +22,8 @@ def main() -> int:
         if path.name == "__init__.py" and path.parent.name == "clipstream"
     ]
     for path in files:
+        if str(path.relative_to(root)) in GENERATED:
+            continue
         if path.exists() and (lines := path.read_text().count("\n")) > MAX_LINES:
             problems.append(f"{path.relative_to(root)}: {lines} lines; cut it at its second noun (limit {MAX_LINES})")
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
