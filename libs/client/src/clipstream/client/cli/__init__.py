@@ -1,0 +1,1 @@
+"""The `clipstream` command line, over the client."""
