@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 from aiobotocore.session import get_session
 
+from clipstream.client import ClipstreamError
 from clipstream.common.contracts import keys
 from clipstream.common.settings import StoreSettings
-from clipstream.standalone.demo.client import ApiError
 from clipstream.standalone.minio import MinIO
 from clipstream.standalone.rabbitmq import RabbitMQ
 from corpus import gameplay
@@ -103,7 +103,7 @@ async def _keep_uploading(player: Player, clip: Path, count: int = 30) -> list[s
     """Ids of the uploads that the store acknowledged; those it refused while it was down are the client's to repeat."""
     acknowledged = []
     for _ in range(count):
-        with suppress(aiohttp.ClientError, ApiError, OSError):
+        with suppress(aiohttp.ClientError, ClipstreamError, OSError):
             acknowledged.append(await player.upload(clip, announce=False))
         await asyncio.sleep(0.3)
     return acknowledged

@@ -15,25 +15,25 @@ import av
 import pytest
 from yarl import URL
 
-from clipstream.standalone.demo.client import Client
 from compose.stack import Container, Stack
 from corpus.gameplay import render_clip
+from fixtures.api import Api
 
 FINAL = {"ready", "duplicate", "failed", "rejected"}
 
 
 @pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[Client]:
-    async with Client.signed_in(stack.url, "Ada") as client:
+async def client(stack: Stack) -> AsyncIterator[Api]:
+    async with Api.signed_in(stack.url, "Ada") as client:
         yield client
 
 
 @pytest.fixture
-async def stream_id(client: Client) -> str:
+async def stream_id(client: Api) -> str:
     return str((await client.call("POST", "/streams", {"name": "Friday night"}))["id"])
 
 
-async def upload(client: Client, stream_id: str, path: Path) -> str:
+async def upload(client: Api, stream_id: str, path: Path) -> str:
     """Create a video and send its file by the presigned address. Nobody calls `complete`, and the sender tries to keep
     the object store from announcing it."""
     facts = {"filename": path.name, "size": path.stat().st_size, "content_type": "video/mp4"}
@@ -54,7 +54,7 @@ async def until(check: Callable[[], Awaitable[bool]], what: str, within_s: float
         await asyncio.sleep(0.5)
 
 
-async def finished(client: Client, video_id: str, within_s: float) -> dict[str, object]:
+async def finished(client: Api, video_id: str, within_s: float) -> dict[str, object]:
     async def ended() -> bool:
         return (await client.call("GET", f"/videos/{video_id}"))["status"] in FINAL
 
@@ -77,7 +77,7 @@ def in_flight(container: Container) -> float:
     return float(counted[1]) if counted else 0
 
 
-async def test_a_killed_worker_costs_nothing(stack: Stack, client: Client, stream_id: str, tmp_path: Path) -> None:
+async def test_a_killed_worker_costs_nothing(stack: Stack, client: Api, stream_id: str, tmp_path: Path) -> None:
     clip = await asyncio.to_thread(
         render_clip, tmp_path / "match.mp4", seed=7, duration_s=40, speech=[(2.0, "push left")]
     )
@@ -105,7 +105,7 @@ async def test_a_killed_worker_costs_nothing(stack: Stack, client: Client, strea
     victim.start()
 
 
-async def decoded_s(client: Client, master_url: str) -> float:
+async def decoded_s(client: Api, master_url: str) -> float:
     """Seconds of picture behind a multivariant playlist, all of one run, fetched through the edge and decoded."""
     master = (await client.fetch(master_url)).decode()
     variant_url = urljoin(master_url, next(line for line in master.splitlines() if line.endswith(".m3u8")))
@@ -119,7 +119,7 @@ async def decoded_s(client: Client, master_url: str) -> float:
     return max(frames) - min(frames)
 
 
-async def test_announcements_outlive_a_power_cut(stack: Stack, client: Client, stream_id: str, tmp_path: Path) -> None:
+async def test_announcements_outlive_a_power_cut(stack: Stack, client: Api, stream_id: str, tmp_path: Path) -> None:
     """The broker is gone while a clip arrives; then the object store dies as well, and its event directory holds what a
     power cut leaves behind."""
     (broker,) = stack.containers("rabbitmq")

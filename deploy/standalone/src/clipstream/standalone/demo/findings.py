@@ -6,10 +6,12 @@ import io
 import re
 from dataclasses import dataclass
 from urllib.parse import urljoin
+from uuid import UUID
 
 import av
 
-from clipstream.standalone.demo.client import Client
+from clipstream.client import Client
+from clipstream.client.models import NotComplete, Playback
 from clipstream.standalone.demo.watch import Followed
 
 MIN_RECALL = 0.6  # of the words spoken; the demo model is small
@@ -28,33 +30,37 @@ class Finding:
     problems: list[str]
 
 
-async def examine(client: Client, clip: Followed, titles: dict[str, str]) -> Finding:
+async def examine(client: Client, clip: Followed, titles: dict[UUID, str]) -> Finding:
     """Ask everything the table shows about one clip."""
     sample, problems = clip.sample, []
     if clip.status != sample.outcome:
-        problems.append(f"is {clip.status}, not {sample.outcome}: {clip.details.get('error') or 'no reason given'}")
+        problems.append(f"is {clip.status}, not {sample.outcome}: {clip.reason or 'no reason given'}")
     finding = Finding(clip, (), "", "", "", problems)
     if clip.status == "ready":
         await _examine_playback(client, finding)
         await _examine_transcript(client, finding)
     elif clip.status == "duplicate":
         await _examine_duplicate(client, finding, titles)
-    elif not clip.details.get("error"):
+    elif not clip.reason:
         problems.append("ended without a reason in words")
     return finding
 
 
 async def _examine_playback(client: Client, finding: Finding) -> None:
-    stream = await client.call("GET", f"/videos/{finding.clip.video_id}/stream")
-    finding.renditions, finding.url = tuple(stream["bitrates"]), stream["hls_url"]
+    stream = await client.videos.playback(finding.clip.video_id)
+    if not isinstance(stream, Playback) or finding.clip.details is None:
+        finding.problems.append("cannot be played")
+        return
+    finding.renditions, finding.url = tuple(stream.bitrates), stream.hls_url
+    duration = finding.clip.details.duration or 0.0
     expected = finding.clip.sample.renditions
     if finding.renditions != expected:
         finding.problems.append(f"has renditions {finding.renditions}, not {expected}")
     master = (await client.fetch(finding.url)).decode()
     for name in re.findall(r"^(?!#)(\S+\.m3u8)$", master, re.MULTILINE):
         frames = await _decoded_frames(client, urljoin(finding.url, name))
-        if abs(frames - finding.clip.details["duration"] * 30) > 2:
-            finding.problems.append(f"{name} decodes to {frames} frames of {finding.clip.details['duration']:.1f} s")
+        if abs(frames - duration * 30) > 2:
+            finding.problems.append(f"{name} decodes to {frames} frames of {duration:.1f} s")
 
 
 async def _decoded_frames(client: Client, playlist_url: str) -> int:
@@ -66,7 +72,10 @@ async def _decoded_frames(client: Client, playlist_url: str) -> int:
 
 
 async def _examine_transcript(client: Client, finding: Finding) -> None:
-    transcript = await client.call("GET", f"/videos/{finding.clip.video_id}/transcript")
+    transcript = await client.videos.transcript(finding.clip.video_id)
+    if isinstance(transcript, NotComplete):
+        finding.problems.append("has no transcript")
+        return
     finding.transcript = " / ".join(segment["text"] for segment in transcript["segments"])
     spoken = [word for _, phrase in finding.clip.sample.spoken for word in phrase.split()]
     heard = finding.transcript.lower().split()
@@ -76,9 +85,9 @@ async def _examine_transcript(client: Client, finding: Finding) -> None:
         finding.problems.append(f"is silent, yet transcribed as {finding.transcript!r}")
 
 
-async def _examine_duplicate(client: Client, finding: Finding, titles: dict[str, str]) -> None:
-    answer = await client.call("GET", f"/videos/{finding.clip.video_id}/duplicates")
-    finding.duplicate_of = titles.get(answer["original_video"]["id"], answer["original_video"]["id"])
+async def _examine_duplicate(client: Client, finding: Finding, titles: dict[UUID, str]) -> None:
+    original = (await client.videos.duplicate(finding.clip.video_id)).original_video
+    finding.duplicate_of = titles.get(original.id, str(original.id))
     if finding.duplicate_of != finding.clip.sample.original:
         finding.problems.append(f"is a duplicate of {finding.duplicate_of}, not of {finding.clip.sample.original}")
 
@@ -94,7 +103,7 @@ class SearchFinding:
     problems: list[str]
 
 
-async def search(client: Client, stream_id: str, clips: list[Followed]) -> list[SearchFinding]:
+async def search(client: Client, stream_id: UUID, clips: list[Followed]) -> list[SearchFinding]:
     """Every clip with speech must be found by one of its phrases, at its second."""
     findings = []
     for clip in (clip for clip in clips if clip.sample.spoken):
@@ -110,13 +119,12 @@ async def search(client: Client, stream_id: str, clips: list[Followed]) -> list[
 
 
 async def _search_one(
-    client: Client, stream_id: str, clip: Followed, second: float, phrase: str
+    client: Client, stream_id: UUID, clip: Followed, second: float, phrase: str
 ) -> SearchFinding | None:
-    answer = await client.call("GET", f"/search?stream_id={stream_id}&q={phrase.replace(' ', '+')}")
-    for video in answer["videos"]:
-        if video["id"] == clip.video_id:
+    for video in (await client.search(phrase, stream_id=stream_id)).videos:
+        if video.id == clip.video_id:
             problems = []
-            if abs(video["timestamp"] - second) > SECONDS_OFF:
-                problems.append(f"{phrase!r} was found at {video['timestamp']:.1f} s, spoken at {second:.1f} s")
-            return SearchFinding(phrase, clip.sample.title, video["timestamp"], video["snippet"], problems)
+            if abs(video.timestamp - second) > SECONDS_OFF:
+                problems.append(f"{phrase!r} was found at {video.timestamp:.1f} s, spoken at {second:.1f} s")
+            return SearchFinding(phrase, clip.sample.title, video.timestamp, video.snippet, problems)
     return None

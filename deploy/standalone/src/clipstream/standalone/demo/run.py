@@ -6,11 +6,12 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
 
-from clipstream.standalone.demo.client import Client
+from clipstream.client import Client
 from clipstream.standalone.demo.findings import Finding, SearchFinding, examine, search
 from clipstream.standalone.demo.samples import SAMPLES, make_samples
 from clipstream.standalone.demo.watch import Followed, follow_all
@@ -23,16 +24,17 @@ async def demonstrate(gateway_url: str, directory: Path) -> bool:
     """Run the main job on the samples in `directory` (made where missing); True where all came out as it must."""
     console.print("Making the sample clips …")
     await asyncio.to_thread(make_samples, directory)
-    async with Client.signed_in(gateway_url, "Demo player") as client:
-        stream = await client.call("POST", "/streams", {"name": f"Demo {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"})
-        clips = [await _upload(client, stream["id"], directory, i) for i in range(len(SAMPLES))]
+    async with Client.connect(gateway_url) as client:
+        await client.sign_in_for_development("Demo player")
+        stream = await client.streams.create(f"Demo {datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+        clips = [await _upload(client, stream.id, directory, i) for i in range(len(SAMPLES))]
         try:
             await follow_all(client, clips)
         except TimeoutError:
             console.print("[red]Not every clip reached its end in time.[/red]")
         titles = {clip.video_id: clip.sample.title for clip in clips}
         findings = [await examine(client, clip, titles) for clip in clips]
-        searches = await search(client, stream["id"], clips)
+        searches = await search(client, stream.id, clips)
     console.print(_table(findings))
     _show_searches(searches)
     problems = [f"{f.clip.sample.title} {p}" for f in findings for p in f.problems] + [
@@ -43,11 +45,11 @@ async def demonstrate(gateway_url: str, directory: Path) -> bool:
     return not problems
 
 
-async def _upload(client: Client, stream_id: str, directory: Path, number: int) -> Followed:
+async def _upload(client: Client, stream_id: UUID, directory: Path, number: int) -> Followed:
+    """Also what the stream has already: that it is found to be a copy is part of the story."""
     sample = SAMPLES[number]
-    video_id = await client.upload(stream_id, directory / sample.filename, sample.title)
-    await client.call("POST", f"/videos/{video_id}/complete")
-    return Followed(sample, video_id, completed_at=time.monotonic())
+    sent = await client.upload(stream_id, directory / sample.filename, title=sample.title, check_known=False)
+    return Followed(sample, sent.video_id, completed_at=time.monotonic())
 
 
 def _table(findings: list[Finding]) -> Table:
@@ -56,7 +58,7 @@ def _table(findings: list[Finding]) -> Table:
         table.add_column(column, overflow="fold")
     for finding in findings:
         clip = finding.clip
-        reason = finding.duplicate_of or str(clip.details.get("error") or "")
+        reason = finding.duplicate_of or clip.reason
         heights = " ".join(f"{height}p" for height in finding.renditions)
         table.add_row(
             clip.sample.title,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from clipstream.standalone.demo.client import Answer, Client
+from clipstream.client import FINAL, ApiError, Client, Gone, Tick
+from clipstream.client.models import Playback, Processing, VideoDetails
 from clipstream.standalone.demo.samples import Sample
 
-FINAL = {"ready", "duplicate", "failed", "rejected"}
-POLL_S = 0.5
 DEADLINE_S = 170.0
+_ENDED = frozenset(("done", "skipped", "failed"))
 
 
 @dataclass(slots=True)
@@ -21,12 +23,18 @@ class Followed:
     """One clip on its way. Times are seconds since its upload was complete; None = not reached."""
 
     sample: Sample
-    video_id: str
+    video_id: UUID
     completed_at: float
     status: str = "processing"
     playable_s: float | None = None
     ready_s: float | None = None
-    details: Answer = field(default_factory=dict)
+    details: VideoDetails | None = None
+    progress: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """Why it failed or was rejected."""
+        return (self.details.error if self.details is not None else None) or ""
 
 
 async def follow_all(client: Client, clips: list[Followed]) -> None:
@@ -41,20 +49,32 @@ async def follow_all(client: Client, clips: list[Followed]) -> None:
 
 
 async def _follow(client: Client, clip: Followed, bars: Progress, task: TaskID) -> None:
-    while clip.status not in FINAL:
-        await asyncio.sleep(POLL_S)
-        processing = await client.call("GET", f"/videos/{clip.video_id}/processing")
-        stages = processing["stages"]
-        running = [stage["stage"] for stage in stages if stage["state"] == "running"]
-        done = sum(1.0 if stage["state"] in {"done", "skipped", "failed"} else stage["progress"] for stage in stages)
-        bars.update(task, completed=done / max(1, len(stages)), stage=", ".join(running) or processing["status"])
-        if (
-            clip.playable_s is None
-            and (await client.call("GET", f"/videos/{clip.video_id}/stream", also=(404, 409, 410)))["status_code"]
-            == 200
-        ):
-            clip.playable_s = time.monotonic() - clip.completed_at
-        clip.status = processing["status"]
+    async with aclosing(client.videos.events(clip.video_id)) as events:
+        async for event in events:
+            match event:
+                case Processing():
+                    clip.progress = {s.stage: 1.0 if s.state in _ENDED else s.progress for s in event.stages}
+                    running = [stage.stage for stage in event.stages if stage.state == "running"]
+                    bars.update(task, stage=", ".join(running) or event.status)
+                    clip.status = event.status
+                case Tick():
+                    clip.progress[event.stage] = event.fraction
+                case Gone():
+                    break
+            bars.update(task, completed=sum(clip.progress.values()) / max(1, len(clip.progress)))
+            if clip.playable_s is None and await _plays(client, clip.video_id):
+                clip.playable_s = time.monotonic() - clip.completed_at
+            if clip.status in FINAL:
+                break
     clip.ready_s = time.monotonic() - clip.completed_at
-    clip.details = await client.call("GET", f"/videos/{clip.video_id}")
+    clip.details = await client.videos.get(clip.video_id)
     bars.update(task, completed=1.0, stage=clip.status)
+
+
+async def _plays(client: Client, video_id: UUID) -> bool:
+    try:
+        return isinstance(await client.videos.playback(video_id), Playback)
+    except ApiError as error:
+        if error.status not in (404, 409, 410):
+            raise
+        return False
