@@ -21,8 +21,8 @@ from clipstream.common.store.objects import ObjectInfo, ObjectStore
 from clipstream.gateway.clip import STAGES
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.quota import Quotas, reserve, too_many_open
+from clipstream.gateway.repository import deliveries, tombstones, videos
 from clipstream.gateway.repository import streams as stream_rows
-from clipstream.gateway.repository import tombstones, videos
 
 Announcer = Literal["client", "bucket", "webhook", "scan"]
 NEVER_CAME = "The upload never arrived. Upload the clip again."
@@ -125,6 +125,7 @@ async def delete_video(pool: Pool, *, video_id: UUID, stream_id: UUID) -> bool:
     async with pool.acquire() as connection, connection.transaction():
         if not await videos.delete(connection, video_id):
             return False
+        await deliveries.forget_video(connection, video_id)
         await tombstones.bury(connection, video_id, stream_id)
         await outbox.add(connection, Envelope.first(event, event_id=event_id, source="gateway"))
     return True
