@@ -21,7 +21,7 @@ from clipstream.common.store.objects import ObjectInfo, ObjectStore
 from clipstream.gateway.clip import STAGES
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.quota import Quotas, reserve, too_many_open
-from clipstream.gateway.repository import deliveries, tombstones, videos
+from clipstream.gateway.repository import dead_letters, deliveries, tombstones, videos
 from clipstream.gateway.repository import streams as stream_rows
 
 Announcer = Literal["client", "bucket", "webhook", "scan"]
@@ -132,12 +132,13 @@ async def delete_video(pool: Pool, *, video_id: UUID, stream_id: UUID) -> bool:
 
 
 async def purge(connection: Connection, store: ObjectStore, video_id: UUID) -> bool:
-    """Remove everything stored about a deleted video. False where the store could not do it now; it stays due then."""
+    """Remove everything else that is kept about a deleted video. False where the store could not do it now; it stays due then."""
     try:
         for prefix in keys.of_video(VideoId(video_id)):
             await store.delete_prefix(prefix)
     except ClipstreamError as error:
         log.warning("purge_failed", video_id=str(video_id), reason=str(error))
         return False
+    await dead_letters.forget_video(connection, video_id)
     await tombstones.purged(connection, video_id, WRITES_END_AFTER)
     return True
