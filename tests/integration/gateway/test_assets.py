@@ -53,6 +53,8 @@ async def test_an_upload_that_nobody_announced_is_announced_once(world: World, f
     ]
     assert (second["found"], second["registered"], second["skipped"]) == (1, 0, 1)
     assert second["files"][0]["status"] == "known"
+    bare = await friends.site_admin.post("/assets/scan")
+    assert (bare.status, bare.json) == (200, second)
     (event,) = await _announced(world)
     assert (str(event.video_id), event.announced_by) == (made["id"], "scan")
     assert (await friends.viewer.get(f"/videos/{made['id']}")).json["status"] == "processing"

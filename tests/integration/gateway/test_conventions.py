@@ -114,6 +114,33 @@ async def test_new_things_say_where_they_are(world: World, friends: Friends) -> 
     assert (await friends.creator.get(video.headers["Location"])).json["id"] == video.json["id"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/auth/refresh", {"refresh_token": "unknown"}),
+        ("/webhooks/minio/upload-complete", {"Records": []}),
+        ("/streams", {"name": "F"}),
+    ],
+)
+async def test_whoever_is_not_known_is_told_what_would_do(world: World, path: str, body: dict[str, object]) -> None:
+    answer = await world.nobody.post(path, body)
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+async def test_answers_name_no_versions(world: World) -> None:
+    for path in ("/", "/nowhere", "/docs"):
+        assert (await world.nobody.get(path)).headers["Server"] == "clipstream"
+
+
+async def test_a_body_of_another_type_is_told_those_that_are_taken(world: World, friends: Friends) -> None:
+    for path, taken in (
+        ("/streams", "application/json"),
+        (f"/streams/{friends.stream_id}/videos", "application/json or multipart/form-data"),
+    ):
+        answer = await friends.creator.ask("POST", path, data={"name": "F"})
+        assert (answer.status, answer.json["details"]) == (415, [f"the body must be {taken}"])
+
+
 async def test_too_many_requests_are_told_when_to_come_back(database: str, tmp_path: Path) -> None:
     async with serving(settings(database, tmp_path, rate_limits="ordinary=5/60 sign-in=3/60")) as world:
         anna, ben = await world.person("Anna"), await world.person("Ben")

@@ -46,6 +46,8 @@ async def test_a_share_for_ever(world: World, friends: Friends, video_id: VideoI
     assert made["embed_url"] == f"{made['share_url']}/embed"
     assert (made["expires_at"], made["has_password"], made["start_time"]) == (None, False, 0)
     assert (await world.nobody.get(made["share_url"])).status == 200
+    bare = await friends.creator.post(f"/videos/{video_id}/share")
+    assert (bare.status, bare.json["expires_at"]) == (201, None)
 
 
 async def test_the_code_is_not_in_the_database(world: World, friends: Friends, video_id: VideoId) -> None:

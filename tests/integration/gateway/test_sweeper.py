@@ -233,6 +233,9 @@ async def test_a_crashing_worker_ends_as_failed_and_the_letter_is_kept(world: Wo
     await world.project(failed)
     details = (await friends.viewer.get(f"/videos/{video_id}")).json
     assert details["error"] == "The transcode worker crashed every time it worked on this clip."
+    await world.gateway.dead_letters.handle(_letter(trigger, queue="search.deleted"))
+    assert (await friends.uploader.ask("DELETE", f"/videos/{video_id}")).status == 204
+    assert [letter["queue"] for letter in await world.rows("dead_letters")] == ["search.deleted"]
 
 
 async def test_what_died_in_a_worker_keeps_its_own_words(world: World, friends: Friends) -> None:

@@ -22,7 +22,10 @@ async def test_a_greeting(world: World) -> None:
 
 async def test_the_document_is_served(world: World) -> None:
     ann = await world.person("Ann")
-    assert (await ann.get("/openapi.json")).json == json.loads(openapi())
+    answer = await ann.get("/openapi.json")
+    assert answer.json == json.loads(openapi())
+    again = await ann.get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status, again.raw) == (304, b"")
 
 
 async def test_healthy(world: World) -> None:

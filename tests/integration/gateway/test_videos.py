@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from uuid import UUID
 from clipstream.common.contracts.ids import VideoId
 from clipstream.gateway.clip import STAGES
 from integration.gateway.conftest import Friends
-from integration.gateway.world import World, serving, settings
+from integration.gateway.world import FILE, World, serving, settings
 
 
 async def test_a_list_has_what_a_card_shows(world: World, friends: Friends) -> None:
@@ -127,6 +128,19 @@ async def test_a_rejected_video_says_why_it_does_not_play(world: World, friends:
     answer = await friends.viewer.get(f"/videos/{video_id}/stream")
     assert (answer.status, answer.error) == (409, "Video cannot be played")
     assert answer.json["details"] == ["This file holds text, not video."]
+
+
+async def test_a_copy_of_what_was_deleted_says_what_to_do_and_can_be_sent_again(world: World, friends: Friends) -> None:
+    original = await world.ready(friends.uploader, friends.stream_id)
+    copy = await _duplicate(world, friends, original)
+    known = {"filename": "again.mp4", "size": len(FILE), "sha256": hashlib.sha256(FILE).hexdigest()}
+    videos = f"/streams/{friends.stream_id}/videos"
+    assert (await friends.uploader.post(videos, known)).status == 409
+    assert (await friends.uploader.ask("DELETE", f"/videos/{original}")).status == 204
+    answer = await friends.viewer.get(f"/videos/{copy}/stream")
+    assert (answer.status, answer.error) == (409, "Video cannot be played")
+    assert answer.json["details"] == ["The clip that this one is a copy of was deleted. Upload this one again."]
+    assert (await friends.uploader.post(videos, known)).status == 201
 
 
 async def _duplicate(world: World, friends: Friends, original: VideoId) -> VideoId:

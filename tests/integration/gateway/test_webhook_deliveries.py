@@ -96,7 +96,7 @@ async def test_410_is_the_end(world: World, friends: Friends, receiver: Receiver
     refused = await friends.admin.post(f"{base}/{webhook['id']}/deliveries/{ended['id']}/replay")
     assert (refused.status, refused.error) == (409, "Webhook is disabled")
     assert (await friends.admin.post(f"{base}/{webhook['id']}/test")).status == 409
-    again = {"url": receiver.url, "events": ["video.ready"]}
+    again = {"enabled": True}
     assert (await friends.admin.ask("PUT", f"{base}/{webhook['id']}", json=again)).json["enabled"] is True
     assert (await friends.admin.post(f"{base}/{webhook['id']}/test")).status == 202
 
@@ -160,3 +160,13 @@ async def test_one_that_is_deleted_is_told_nothing_more(world: World, friends: F
     assert await world.rows("deliveries") == []
     for method, path in (("DELETE", base), ("GET", f"{base}/deliveries"), ("POST", f"{base}/test")):
         assert (await friends.admin.ask(method, path)).error == "Webhook not found"
+
+
+async def test_of_a_deleted_video_nothing_is_kept_or_told(world: World, friends: Friends, receiver: Receiver) -> None:
+    receiver.answers = [web.Response(status=500)]
+    webhook = await add_webhook(friends.admin, friends.stream_id, receiver.url, events=["video.ready"])
+    video_id = await world.ready(friends.uploader, friends.stream_id)
+    await settled(friends, webhook, 1, "pending")
+    assert (await friends.uploader.ask("DELETE", f"/videos/{video_id}")).status == 204
+    assert await world.rows("deliveries") == []
+    assert await deliveries_of(friends, webhook) == []

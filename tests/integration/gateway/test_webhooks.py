@@ -93,6 +93,20 @@ async def test_rejected_failed_and_duplicate(world: World, friends: Friends, rec
     assert told[str(failed)]["data"]["error"] == "transcode broke"
 
 
+async def test_what_is_not_named_stays(world: World, friends: Friends) -> None:
+    """A Discord address is known as one: it takes no other messages."""
+    url = "https://discord.com/api/webhooks/1/abc"
+    made = await add_webhook(friends.admin, friends.stream_id, url, events=["video.ready"])
+    assert made["kind"] == "discord"
+    path = f"/streams/{friends.stream_id}/webhooks/{made['id']}"
+    off = (await friends.admin.ask("PUT", path, json={"enabled": False})).json
+    assert off == {name: value for name, value in made.items() if name != "secret"} | {"enabled": False}
+    changed = (await friends.admin.ask("PUT", path, json={"events": ["video.failed"], "kind": "standard"})).json
+    assert changed == off | {"events": ["video.failed"], "kind": "standard"}
+    for null in ({"url": None}, {"enabled": None}):
+        assert (await friends.admin.ask("PUT", path, json=null)).status == 400
+
+
 async def test_only_what_was_asked_for(world: World, friends: Friends, receiver: Receiver) -> None:
     other = await world.stream(friends.outsider)
     await add_webhook(friends.outsider, other, f"{receiver.url}/other")

@@ -21,8 +21,8 @@ from clipstream.common.store.objects import ObjectInfo, ObjectStore
 from clipstream.gateway.clip import STAGES
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.quota import Quotas, reserve, too_many_open
+from clipstream.gateway.repository import dead_letters, deliveries, tombstones, videos
 from clipstream.gateway.repository import streams as stream_rows
-from clipstream.gateway.repository import tombstones, videos
 
 Announcer = Literal["client", "bucket", "webhook", "scan"]
 NEVER_CAME = "The upload never arrived. Upload the clip again."
@@ -125,18 +125,20 @@ async def delete_video(pool: Pool, *, video_id: UUID, stream_id: UUID) -> bool:
     async with pool.acquire() as connection, connection.transaction():
         if not await videos.delete(connection, video_id):
             return False
+        await deliveries.forget_video(connection, video_id)
         await tombstones.bury(connection, video_id, stream_id)
         await outbox.add(connection, Envelope.first(event, event_id=event_id, source="gateway"))
     return True
 
 
 async def purge(connection: Connection, store: ObjectStore, video_id: UUID) -> bool:
-    """Remove everything stored about a deleted video. False where the store could not do it now; it stays due then."""
+    """Remove everything else that is kept about a deleted video. False where the store could not do it now; it stays due then."""
     try:
         for prefix in keys.of_video(VideoId(video_id)):
             await store.delete_prefix(prefix)
     except ClipstreamError as error:
         log.warning("purge_failed", video_id=str(video_id), reason=str(error))
         return False
+    await dead_letters.forget_video(connection, video_id)
     await tombstones.purged(connection, video_id, WRITES_END_AFTER)
     return True

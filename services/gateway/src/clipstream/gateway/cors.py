@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 _METHODS = "GET, HEAD, POST, PUT, DELETE"
 _ALLOWED = "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, range, x-request-id"
-_EXPOSED = "etag, retry-after, location, x-request-id, content-range, accept-ranges"
+_EXPOSED = "etag, retry-after, location, x-request-id, content-range, accept-ranges, idempotency-replayed"
 _MAX_AGE_S = "7200"
 
 

@@ -27,6 +27,7 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-site",
 }
+_SERVER = "clipstream"  # nobody need know which versions of what
 _TEXTS = {
     400: "Invalid request",
     404: "Not found",
@@ -88,5 +89,6 @@ async def protect(request: web.Request, response: web.StreamResponse) -> None:
     """Headers that every answer has, streams included (signal `on_response_prepare`)."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers[hdrs.SERVER] = _SERVER
     if _ID in request:
         response.headers[REQUEST_ID] = request[_ID]

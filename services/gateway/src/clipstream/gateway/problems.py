@@ -38,16 +38,19 @@ class Problem(Exception):
 
     def response(self) -> web.Response:
         body = ErrorBody(error=self.error, details=self.details or None, **self.more)
+        headers = {"Cache-Control": "no-store"} | self.headers
+        if self.status == 401:
+            headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110 §15.5.2: each 401 says what would do
         return web.Response(
             status=self.status,
             body=body.model_dump_json(exclude_none=True).encode(),
             content_type="application/json",
-            headers={"Cache-Control": "no-store"} | self.headers,
+            headers=headers,
         )
 
 
 def authentication_required() -> Problem:
-    return Problem(401, "Authentication required", headers={"WWW-Authenticate": "Bearer"})
+    return Problem(401, "Authentication required")
 
 
 def invalid_token() -> Problem:

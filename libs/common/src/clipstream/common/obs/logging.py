@@ -6,6 +6,7 @@ import logging
 import sys
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.types import EventDict, Processor, WrappedLogger
 
 _TALKATIVE = {
@@ -56,3 +57,13 @@ def configure(service: str, level: str = "INFO") -> None:
     root.setLevel(level)
     for name, least in _TALKATIVE.items():
         logging.getLogger(name).setLevel(max(least, root.level))
+    logging.getLogger("aiohttp.server").addFilter(_without_the_request)
+
+
+def _without_the_request(record: logging.LogRecord) -> bool:
+    """Of a request that is no HTTP aiohttp logs the line it stumbled over, which can hold a token or a signed path. Only
+    that there was one is logged, and as no error of ours."""
+    if record.exc_info and isinstance(fault := record.exc_info[1], HttpProcessingError):
+        record.msg, record.args, record.exc_info = "malformed_request: %s", (type(fault).__name__,), None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True

@@ -14,6 +14,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb)
 ON CONFLICT (id) DO NOTHING
 """
 
+_FORGET_VIDEO = "DELETE FROM dead_letters WHERE video_id = $1 AND queue NOT LIKE '%.deleted'"
+
 
 async def add(
     connection: Connection,
@@ -27,3 +29,8 @@ async def add(
     headers: Mapping[str, str],
 ) -> None:
     await connection.execute(_ADD, letter_id, queue, reason, event_id, video_id, body, json.dumps(dict(headers)))
+
+
+async def forget_video(connection: Connection, video_id: UUID) -> None:
+    """What was said of a video in vain; but not that somebody failed to hear of its deletion, and may still have of it."""
+    await connection.execute(_FORGET_VIDEO, video_id)

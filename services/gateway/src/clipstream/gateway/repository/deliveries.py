@@ -131,6 +131,11 @@ async def replay(connection: Connection, webhook_id: UUID, delivery_id: UUID) ->
     return await connection.fetchrow(_REPLAY, delivery_id, webhook_id)
 
 
+async def forget_video(connection: Connection, video_id: UUID) -> None:
+    """What webhooks were told about a video, or were still to be told."""
+    await connection.execute("DELETE FROM deliveries WHERE video_id = $1", video_id)
+
+
 async def forget_old(connection: Connection) -> None:
     """What has ended a month ago is of no use to anybody."""
     await connection.execute("DELETE FROM deliveries WHERE due_at IS NULL AND created_at < now() - interval '30 days'")

@@ -72,11 +72,14 @@ _STILL_ABANDONED = f"""
 SELECT true FROM videos v WHERE v.id = $1 AND v.status = 'uploading' AND {_IS_ABANDONED} FOR UPDATE
 """  # noqa: S608 - only the constant above is put in
 
-# One that failed or was refused may be sent again.
+# One that failed or was refused may be sent again, and a copy of what was deleted: nobody can play it.
 _SAME_CONTENT = """
-SELECT id, title FROM videos
-WHERE stream_id = $1 AND content_hash = $2 AND status IN ('processing', 'ready', 'duplicate')
-ORDER BY status = 'duplicate', created_at LIMIT 1
+SELECT v.id, v.title FROM videos v
+WHERE v.stream_id = $1 AND v.content_hash = $2 AND (
+    v.status IN ('processing', 'ready') OR v.status = 'duplicate'
+    AND EXISTS (SELECT FROM videos o WHERE o.id = (v.duplicate->>'original_id')::uuid)
+)
+ORDER BY v.status = 'duplicate', v.created_at LIMIT 1
 """
 
 _USED = """

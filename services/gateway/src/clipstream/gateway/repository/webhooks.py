@@ -28,7 +28,8 @@ ORDER BY created_at DESC, id DESC LIMIT $2
 
 _UPDATE = f"""
 UPDATE webhooks
-SET url = $3, kind = $4, events = $5, disabled_at = CASE WHEN $6 THEN NULL ELSE coalesce(disabled_at, now()) END
+SET url = coalesce($3, url), kind = coalesce($4, kind), events = coalesce($5, events),
+    disabled_at = CASE WHEN $6 THEN NULL WHEN NOT $6 THEN coalesce(disabled_at, now()) ELSE disabled_at END
 WHERE id = $1 AND stream_id = $2
 RETURNING {_COLUMNS}
 """  # noqa: S608 - only the constant above is put in
@@ -88,12 +89,13 @@ async def update(
     stream_id: UUID,
     webhook_id: UUID,
     *,
-    url: str,
-    kind: Kind,
-    events: Sequence[str],
-    enabled: bool,
+    url: str | None,
+    kind: Kind | None,
+    events: Sequence[str] | None,
+    enabled: bool | None,
 ) -> Webhook | None:
-    row = await connection.fetchrow(_UPDATE, webhook_id, stream_id, url, kind, list(events), enabled)
+    """None leaves a thing as it is."""
+    row = await connection.fetchrow(_UPDATE, webhook_id, stream_id, url, kind, events, enabled)
     return None if row is None else read(row)
 
 

@@ -77,9 +77,9 @@ class Scanned(BaseModel):
     idempotent=True,
     errors={404: "Stream not found"},
 )
-async def scan_assets(call: Call, body: ScanOrder) -> Scanned:
+async def scan_assets(call: Call, body: ScanOrder | None) -> Scanned:
     """Look through the store and register what is new, a page at a time"""
-    return await scan(call, body)
+    return await scan(call, body or ScanOrder())
 
 
 async def scan(call: Call, order: ScanOrder) -> Scanned:

@@ -19,7 +19,7 @@ from clipstream.gateway.clip import Status
 from clipstream.gateway.fields import Sha256
 from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import uploads
+from clipstream.gateway.repository import uploads, videos
 from clipstream.gateway.repository.uploads import Upload, UploadState
 from clipstream.gateway.routes.api import Body, Call, Reply, RouteTable, VideoPath
 
@@ -174,7 +174,9 @@ async def finish_upload(call: Call, path: UploadPath, body: SentParts | None) ->
     video = call.found
     upload = await chunked.find(call.services, path.upload_id, path.video_id)
     await chunked.finish(call.services, video, upload, _claims(body))
-    done = call.found
+    done = await videos.by_id(call.services.pool, path.video_id)
+    if done is None:
+        raise Problem(404, "Video not found")
     return UploadedVideo(id=done["id"], status=done["status"], processing_index=done["processing_index"])
 
 

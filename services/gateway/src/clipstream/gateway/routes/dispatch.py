@@ -59,7 +59,8 @@ async def _body(route: Route, model: type[M], request: web.Request) -> M | None:
     if route.body_optional and not request.body_exists:
         return None
     if request.content_type != "application/json":
-        raise Problem(415, "Unsupported media type", ["the body must be application/json"])
+        taken = "application/json" if route.form_model is None else "application/json or multipart/form-data"
+        raise Problem(415, "Unsupported media type", [f"the body must be {taken}"])
     if (request.content_length or 0) > JSON_LIMIT:
         raise Problem(413, "Request body too large", [f"at most {JSON_LIMIT} bytes are taken"])
     try:

@@ -15,6 +15,7 @@ from clipstream.gateway.routes.api import Call, Reply, RouteTable, VideoPath
 from clipstream.gateway.views import fact
 
 table = RouteTable("playback")
+ORPHANED = "The clip that this one is a copy of was deleted. Upload this one again."
 
 
 class Playback(BaseModel):
@@ -48,7 +49,7 @@ async def get_playback(call: Call, path: VideoPath) -> Playback | Reply:
     """Addresses to play a video, as soon as its renditions are there; 202 before"""
     row = await _shown(call)
     if row["status"] in ("failed", "rejected", "duplicate"):
-        raise Problem(409, "Video cannot be played", [row["error"]] if row["error"] else [])
+        raise Problem(409, "Video cannot be played", [row["error"] or ORPHANED])
     hls_url = _hls_url(call, row)
     if hls_url is None:
         return Reply(await _still(call, row), status=202)

@@ -98,18 +98,18 @@ async def get_likes(call: Call, path: VideoPath) -> Likes:
     idempotent=True,
     location="/share/{code}",
 )
-async def create_share(call: Call, path: VideoPath, body: NewShare) -> Share:
+async def create_share(call: Call, path: VideoPath, body: NewShare | None) -> Share:
     """Open a video to whoever has the address: for creators, since it leaves the stream's circle"""
-    row = call.found
-    expires_at = _expiry(body)
-    if row["duration_s"] is not None and body.start_time > row["duration_s"]:
+    row, asked = call.found, body or NewShare()
+    expires_at = _expiry(asked)
+    if row["duration_s"] is not None and asked.start_time > row["duration_s"]:
         raise Problem(400, "Invalid share parameters", ["start_time: must be within the clip"])
     made = await call.services.sharing.create(
         video_id=path.video_id,
         created_by=call.caller.id,
         expires_at=expires_at,
-        password=body.password,
-        start_time=body.start_time,
+        password=asked.password,
+        start_time=asked.start_time,
     )
     return Share(**_share(call, made))
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Awaitable
 from typing import Literal
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from clipstream.gateway.access import Access
 from clipstream.gateway.estimates import in_words
 from clipstream.gateway.routes.api import Call, Reply, RouteTable
+from clipstream.gateway.routes.conditional import etag_of
+from clipstream.gateway.routes.dispatch import matches
 from clipstream.gateway.routes.openapi import VERSION
 from clipstream.gateway.services import DOCUMENT, Services
 
@@ -90,7 +92,11 @@ async def get_health(call: Call) -> Healthy | Reply:
 @table.route("GET", "/openapi.json", access=Access.USER, content=("application/json",))
 async def get_openapi(call: Call) -> web.StreamResponse:
     """This API's OpenAPI 3.1 document"""
-    return web.Response(body=call.request.app[DOCUMENT], content_type="application/json")
+    body = call.request.app[DOCUMENT]
+    headers = {hdrs.ETAG: etag_of(body), hdrs.CACHE_CONTROL: "private, no-cache"}
+    if matches(call.request.headers.get(hdrs.IF_NONE_MATCH, ""), headers[hdrs.ETAG]):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 async def _works(check: Awaitable[object]) -> bool:

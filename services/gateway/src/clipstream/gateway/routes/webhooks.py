@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import deliveries, webhooks
 from clipstream.gateway.repository.webhooks import Kind
 from clipstream.gateway.routes.api import Body, Call, RouteTable, StreamPath
+from clipstream.gateway.routes.changes import Changes, Kept, kept
 from clipstream.gateway.routes.paging import PageQuery
 from clipstream.gateway.webhooks import EVENTS, NO_VIDEO, TEST, WebhookEvent, trial
 
@@ -22,23 +24,28 @@ table = RouteTable("webhooks")
 MOST = 20
 INVALID = "Invalid webhook"
 DISABLED = "Webhook is disabled"
+_DISCORD = re.compile(r"^https://([a-z]+\.)?discord(app)?\.com/api/(v[0-9]+/)?webhooks/")
 
 Address = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=2048)]
 Events = Annotated[list[WebhookEvent], Field(min_length=1, max_length=len(EVENTS))]
 
 
 class NewWebhook(Body):
-    """Where to send, what, and in which shape: `standard` (standardwebhooks.com, signed), or `discord`."""
+    """Where to send, what, and in which shape: `standard` (standardwebhooks.com, signed), or `discord`; unsaid, what the
+    address is one of."""
 
     url: Address
     events: Events
-    kind: Kind = "standard"
+    kind: Kind | None = None
 
 
-class ChangedWebhook(NewWebhook):
-    """All of it anew. One that is not `enabled` is told nothing."""
+class WebhookChanges(Changes):
+    """What is not named stays. One that is not `enabled` is told nothing."""
 
-    enabled: bool = True
+    url: Kept[Address] = kept()
+    events: Kept[Events] = kept()
+    kind: Kept[Kind] = kept()
+    enabled: Kept[bool] = kept()
 
 
 class WebhookView(BaseModel):
@@ -111,14 +118,14 @@ async def list_webhooks(call: Call, path: StreamPath, query: PageQuery) -> Webho
 )
 async def create_webhook(call: Call, path: StreamPath, body: NewWebhook) -> CreatedWebhook:
     """Tell an address what happens in the stream"""
-    _check(call, body)
+    _check(call, body.url)
     async with call.services.pool.acquire() as connection, connection.transaction():
         made = await webhooks.add(
             connection,
             uuid4(),
             stream_id=path.stream_id,
             url=body.url,
-            kind=body.kind,
+            kind=body.kind or _kind_of(body.url),
             events=_in_order(body.events),
             created_by=call.caller.id,
             most=MOST,
@@ -129,9 +136,10 @@ async def create_webhook(call: Call, path: StreamPath, body: NewWebhook) -> Crea
 
 
 @table.route("PUT", "/streams/{stream_id}/webhooks/{webhook_id}", access=Access.ADMIN, invalid=INVALID)
-async def change_webhook(call: Call, path: WebhookPath, body: ChangedWebhook) -> WebhookView:
+async def change_webhook(call: Call, path: WebhookPath, body: WebhookChanges) -> WebhookView:
     """Change a webhook, or disable it: what was still to be sent to it is given up then"""
-    _check(call, body)
+    if body.url is not None:
+        _check(call, body.url)
     async with call.services.pool.acquire() as connection, connection.transaction():
         changed = await webhooks.update(
             connection,
@@ -139,10 +147,10 @@ async def change_webhook(call: Call, path: WebhookPath, body: ChangedWebhook) ->
             path.webhook_id,
             url=body.url,
             kind=body.kind,
-            events=_in_order(body.events),
+            events=None if body.events is None else _in_order(body.events),
             enabled=body.enabled,
         )
-        if changed is not None and not body.enabled:
+        if changed is not None and body.enabled is False:
             await deliveries.end_all(connection, path.webhook_id, "The webhook was disabled.")
     if changed is None:
         raise Problem(404, "Webhook not found")
@@ -205,10 +213,15 @@ async def try_webhook(call: Call, path: WebhookPath) -> DeliveryView:
     return _delivery(row)
 
 
-def _check(call: Call, body: NewWebhook) -> None:
-    fault = acceptable(body.url, call.services.webhooks.allowed_hosts)
+def _check(call: Call, url: str) -> None:
+    fault = acceptable(url, call.services.webhooks.allowed_hosts)
     if fault is not None:
         raise Problem(400, INVALID, [f"url: {fault}"])
+
+
+def _kind_of(url: str) -> Kind:
+    """Discord takes messages of its own shape only."""
+    return "discord" if _DISCORD.match(url) else "standard"
 
 
 def _in_order(events: list[WebhookEvent]) -> list[WebhookEvent]:

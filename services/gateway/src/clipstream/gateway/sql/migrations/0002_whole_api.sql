@@ -136,6 +136,8 @@ CREATE TABLE deliveries (
     error        text
 );
 CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX dead_letters_video ON dead_letters (video_id) WHERE video_id IS NOT NULL;
+CREATE INDEX deliveries_video ON deliveries (video_id);
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id, created_at DESC, id DESC);
 
 -- The answer that a creating request was given, for the same request sent again. Without a status it is still running.
