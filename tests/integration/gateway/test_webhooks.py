@@ -184,6 +184,7 @@ async def test_there_is_an_end_to_how_many(world: World, friends: Friends, recei
         {"url": "https://example.com/" + "x" * 2048},
         {"url": "https://example.com/a b"},
         {"url": "https://example.com/\n"},
+        {"url": "https://xn--/"},
         {"secret": "mine"},
         {"stream_id": "another"},
     ],
