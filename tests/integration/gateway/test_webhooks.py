@@ -93,6 +93,22 @@ async def test_rejected_failed_and_duplicate(world: World, friends: Friends, rec
     assert told[str(failed)]["data"]["error"] == "transcode broke"
 
 
+async def test_a_copy_of_another_streams_clip_does_not_name_it(
+    world: World, friends: Friends, receiver: Receiver
+) -> None:
+    """Whatever a stage says, a stream learns nothing of others."""
+    other = await world.stream(friends.outsider)
+    foreign = await world.ready(friends.outsider, other)
+    await add_webhook(friends.admin, friends.stream_id, receiver.url)
+    copy = await world.uploaded(friends.uploader, friends.stream_id)
+    story = await world.story(copy, friends.stream_id)
+    story.copy_of(foreign)
+    await world.project(*story.told)
+    await has_heard(receiver, 1)
+    assert receiver.heard[0].json["data"]["video_id"] == str(copy)
+    assert str(foreign) not in receiver.heard[0].body.decode()
+
+
 async def test_only_what_was_asked_for(world: World, friends: Friends, receiver: Receiver) -> None:
     other = await world.stream(friends.outsider)
     await add_webhook(friends.outsider, other, f"{receiver.url}/other")
