@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from clipstream.common.contracts.events import ClipDeleted
+from clipstream.common.contracts.keys import ObjectKey
+from clipstream.common.errors import NotFound
 from integration.gateway.conftest import Friends
 from integration.gateway.world import Somebody, World, unknown
 
@@ -107,6 +111,35 @@ async def test_only_admins_remove_others(world: World, friends: Friends) -> None
     assert (await friends.admin.ask("DELETE", _place(friends, friends.uploader))).status == 204
     gone = await friends.admin.ask("DELETE", _place(friends, friends.uploader))
     assert (gone.status, gone.error) == (404, "Member not found")
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("DELETE", None), ("PUT", {"role": "viewer"})], ids=["removed", "demoted"]
+)
+async def test_what_somebody_had_begun_to_send_ends_with_their_standing(
+    world: World, friends: Friends, method: str, body: Any
+) -> None:
+    """An address that was signed before still takes the file; nothing comes of it."""
+    kept = await world.uploaded(friends.uploader, friends.stream_id)
+    others = await world.announced(friends.creator, friends.stream_id)
+    elsewhere = await world.announced(friends.uploader, await world.stream(friends.uploader))
+    began = await world.announced(friends.uploader, friends.stream_id)
+    chunked = await world.announced(friends.uploader, friends.stream_id)
+    assert (await friends.uploader.post(f"/videos/{chunked['id']}/uploads")).status == 201
+    address = f"/streams/{friends.stream_id}/members/{friends.uploader.user_id}"
+    more = {} if body is None else {"json": body}
+    assert (await friends.admin.ask(method, address, **more)).status in (200, 204)
+    assert (await world.send(began["upload"])).status == 200
+    await world.pool.execute("UPDATE videos SET look_at = now()")
+    await world.gateway.sweeper.sweep()
+    left = {str(row["id"]) for row in await world.rows("videos")}
+    assert left == {str(kept), others["id"], elsewhere["id"]}
+    with pytest.raises(NotFound):
+        await world.store.head(ObjectKey(began["upload"]["key"]))
+    assert await world.rows("uploads") == []
+    told = [json.loads(row["body"]) for row in await world.rows("outbox")]
+    gone = {event["subject"] for event in told if event["type"] == ClipDeleted.type}
+    assert gone == {began["id"], chunked["id"]}
 
 
 async def test_the_owner_stays(world: World, friends: Friends) -> None:

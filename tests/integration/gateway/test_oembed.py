@@ -67,6 +67,7 @@ async def test_oembed(world: World, friends: Friends, video_id: VideoId) -> None
         ("//", "", 404),
         ("http://[", "", 404),
         ("http://x:99999/", "", 404),
+        ("http://xn--/share/{code}", "", 404),
         ("\0", "", 404),
         ("x" * 3000, "", 400),
         ("", "&format=json", 400),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import re
 from typing import Any
 
 import pytest
 
 from integration.gateway.conftest import Friends, make_friends
-from integration.gateway.world import World
+from integration.gateway.world import World, unknown
 
 JSON = {"Content-Type": "application/json"}
 
@@ -93,6 +95,11 @@ async def test_only_json_is_json(world: World, friends: Friends, content_type: s
     assert (answer.status, answer.error) == (415, "Unsupported media type")
 
 
+def _cursor(at: str) -> str:
+    """As ours are, with another time."""
+    return base64.urlsafe_b64encode(json.dumps([at, unknown()]).encode()).rstrip(b"=").decode()
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -103,6 +110,10 @@ async def test_only_json_is_json(world: World, friends: Friends, content_type: s
         ("cursor=eyJhIjoxfQ", 400),
         ("cursor=W251bGwsbnVsbF0", 400),
         ("cursor=" + "A" * 300, 400),
+        (f"cursor={_cursor('0001-01-01T00:00:00+23:59')}", 400),
+        (f"cursor={_cursor('9999-12-31T23:59:59-23:59')}", 400),
+        (f"cursor={_cursor('2026-01-01T00:00:00')}", 400),
+        (f"cursor={_cursor('2026-01-01T00:00:00+23:59')}", 200),
         ("limit=0", 400),
         ("limit=101", 400),
         ("limit=%00", 400),

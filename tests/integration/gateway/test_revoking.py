@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -121,6 +122,43 @@ async def test_a_revoked_key_reads_no_more_though_its_user_does(live: World, fri
         await live.pool.execute("UPDATE api_keys SET revoked_at = now()")
         assert await stream.closed() == "Invalid or expired token"
         await own.until("progress")
+
+
+async def _logs_out(_: World, friends: Friends) -> None:
+    assert (await friends.viewer.post("/auth/logout", {})).status == 204
+
+
+async def _is_robbed(world: World, friends: Friends) -> None:
+    """Somebody has a copy of the refresh token, and both of them use it."""
+    spent = {"refresh_token": friends.viewer.refresh_token}
+    assert (await world.nobody.post("/auth/refresh", spent)).status == 200
+    await world.pool.execute("UPDATE refresh_tokens SET used_at = used_at - interval '1 hour'")
+    assert (await world.nobody.post("/auth/refresh", spent)).status == 401
+
+
+@pytest.mark.parametrize("deed", [_logs_out, _is_robbed])
+async def test_a_login_that_is_over_reads_no_more(
+    live: World, friends: Friends, deed: Callable[[World, Friends], Awaitable[None]]
+) -> None:
+    another = (await live.nobody.post("/auth/dev", {"name": "viewer"})).json["app_token"]
+    kept = replace(friends.viewer, token=another)
+    address = f"/streams/{friends.stream_id}/events"
+    async with watching(friends.viewer, address) as stream, watching(kept, address) as own:
+        await stream.until("snapshot")
+        await own.until("snapshot")
+        await deed(live, friends)
+        assert await stream.closed() == "Invalid or expired token"
+        await live.uploaded(friends.uploader, friends.stream_id)
+        await own.until("video")
+
+
+async def test_a_renewed_login_reads_on(live: World, friends: Friends) -> None:
+    async with watching(friends.viewer, f"/streams/{friends.stream_id}/events") as stream:
+        await stream.until("snapshot")
+        assert (await live.nobody.post("/auth/refresh", {"refresh_token": friends.viewer.refresh_token})).status == 200
+        await live.gateway.services.readers.check()
+        await live.uploaded(friends.uploader, friends.stream_id)
+        await stream.until("video")
 
 
 async def test_so_many_and_no_more(live: World, friends: Friends, monkeypatch: pytest.MonkeyPatch) -> None:

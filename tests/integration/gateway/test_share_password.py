@@ -122,3 +122,15 @@ async def test_guessing_is_bounded(gateway_database: str, tmp_path: Path) -> Non
         answers = [await strict.nobody.post(f"/share/{code}/unlock", {"password": f"guess {n}"}) for n in range(5)]
         assert [answer.status for answer in answers] == [403, 403, 403, 429, 429]
         assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+async def test_nobody_sets_passwords_without_end(gateway_database: str, tmp_path: Path) -> None:
+    """Each costs us a quarter of a second of a processor."""
+    async with serving(settings(gateway_database, tmp_path, rate_limits="guess=2/60")) as world:
+        friends = await make_friends(world)
+        address = f"/videos/{await world.ready(friends.uploader, friends.stream_id)}/share"
+        made = [await friends.uploader.post(address, {"password": PASSWORD}) for _ in range(3)]
+        assert [answer.status for answer in made] == [201, 201, 429]
+        assert made[-1].headers["Retry-After"]
+        assert (await friends.uploader.post(address, {})).status == 201
+        assert (await friends.creator.post(address, {"password": PASSWORD})).status == 201

@@ -122,6 +122,8 @@ BAD: list[tuple[dict[str, Any], int, str]] = [
     ({"title": ""}, 400, "Invalid video file"),
     ({"title": "t" * 201}, 400, "Invalid video file"),
     ({"content_type": "text/html"}, 400, "Invalid video file"),
+    ({"content_type": "video/x+xml"}, 400, "Invalid video file"),  # browsers show it as a page, with its scripts
+    ({"content_type": "audio/svg+xml"}, 400, "Invalid video file"),
     ({"content_type": "video/mp4\r\nx: y"}, 400, "Invalid video file"),
     ({"sha256": "abc"}, 400, "Invalid video file"),
     ({"recorded_at": "yesterday"}, 400, "Invalid video file"),

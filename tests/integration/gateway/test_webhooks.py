@@ -107,6 +107,22 @@ async def test_what_is_not_named_stays(world: World, friends: Friends) -> None:
         assert (await friends.admin.ask("PUT", path, json=null)).status == 400
 
 
+async def test_a_copy_of_another_streams_clip_does_not_name_it(
+    world: World, friends: Friends, receiver: Receiver
+) -> None:
+    """Whatever a stage says, a stream learns nothing of others."""
+    other = await world.stream(friends.outsider)
+    foreign = await world.ready(friends.outsider, other)
+    await add_webhook(friends.admin, friends.stream_id, receiver.url)
+    copy = await world.uploaded(friends.uploader, friends.stream_id)
+    story = await world.story(copy, friends.stream_id)
+    story.copy_of(foreign)
+    await world.project(*story.told)
+    await has_heard(receiver, 1)
+    assert receiver.heard[0].json["data"]["video_id"] == str(copy)
+    assert str(foreign) not in receiver.heard[0].body.decode()
+
+
 async def test_only_what_was_asked_for(world: World, friends: Friends, receiver: Receiver) -> None:
     other = await world.stream(friends.outsider)
     await add_webhook(friends.outsider, other, f"{receiver.url}/other")
@@ -198,6 +214,7 @@ async def test_there_is_an_end_to_how_many(world: World, friends: Friends, recei
         {"url": "https://example.com/" + "x" * 2048},
         {"url": "https://example.com/a b"},
         {"url": "https://example.com/\n"},
+        {"url": "https://xn--/"},
         {"secret": "mine"},
         {"stream_id": "another"},
     ],

@@ -33,18 +33,6 @@ class CancelOrder(BaseModel):
     stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"] | None = None
 
 
-class ChangedWebhook(BaseModel):
-    """All of it anew. One that is not `enabled` is told nothing."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    url: str
-    events: list[Literal["video.playable", "video.ready", "video.failed", "video.duplicate"]]
-    kind: Literal["standard", "discord"] = "standard"
-    enabled: bool = True
-
-
 class CreatedKey(BaseModel):
     """`key` goes into `Authorization: Bearer`. It is never shown again."""
 
@@ -310,14 +298,17 @@ class NewVideo(BaseModel):
 
 
 class NewWebhook(BaseModel):
-    """Where to send, what, and in which shape: `standard` (standardwebhooks.com, signed), or `discord`."""
+    """
+    Where to send, what, and in which shape: `standard` (standardwebhooks.com, signed), or `discord`; unsaid, what the
+    address is one of.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
     )
     url: str
     events: list[Literal["video.playable", "video.ready", "video.failed", "video.duplicate"]]
-    kind: Literal["standard", "discord"] = "standard"
+    kind: Literal["standard", "discord"] | None = None
 
 
 class NotComplete(BaseModel):
@@ -919,6 +910,18 @@ class WantedParts(BaseModel):
         extra="forbid",
     )
     parts: list[WantedPart]
+
+
+class WebhookChanges(BaseModel):
+    """What is not named stays. One that is not `enabled` is told nothing."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    url: str | None = None
+    events: list[Literal["video.playable", "video.ready", "video.failed", "video.duplicate"]] | None = None
+    kind: Literal["standard", "discord"] | None = None
+    enabled: bool | None = None
 
 
 class WebhookView(BaseModel):

@@ -83,7 +83,6 @@ PictureUrl = Annotated[
     StringConstraints(max_length=2048, pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*$"),
 ]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-MediaType = Annotated[
-    str, StringConstraints(pattern=r"^((video|audio)/[A-Za-z0-9.+-]{1,60}|application/octet-stream)$")
-]
+# Without "+": what ends in "+xml" is a page to browsers, and stores send a file as what its uploader called it.
+MediaType = Annotated[str, StringConstraints(pattern=r"^((video|audio)/[A-Za-z0-9.-]{1,60}|application/octet-stream)$")]
 Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]

@@ -63,15 +63,16 @@ def acceptable(text: str, allowed_hosts: Collection[str]) -> str | None:
     """What is wrong with an address that is to be called later, as far as it can be said without a look-up."""
     try:
         url = URL(text)
+        host = url.host  # read here: an international name is decoded only now
     except ValueError:
         return "must be an address such as https://example.com/hook"
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         return "must begin with https:// or http:// and name a host"
     if url.user is not None or url.password is not None:
         return "must not hold a user name or a password"
-    if url.host in allowed_hosts:
+    if host in allowed_hosts:
         return None
-    return None if _may_be_public(url.host) else "must be a public address"
+    return None if _may_be_public(host) else "must be a public address"
 
 
 def _may_be_public(host: str) -> bool:

@@ -1,6 +1,7 @@
 """Passwords, kept as scrypt hashes: `scrypt$<log2 N>$<r>$<p>$<salt>$<hash>`, both in base64.
 
-Hashing takes 32 MiB and a quarter of a second on purpose, so it runs in a thread, and no more than two at once.
+Hashing takes 32 MiB and a quarter of a second on purpose, so it runs in a thread, and no more than two at once. Whoever
+would have to wait for long is sent away, so that nobody keeps all others waiting.
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ import hmac
 import secrets
 import unicodedata
 
+from clipstream.gateway.problems import unavailable
+
 # One of the equal choices of https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt
 LOG_N, R, P = 15, 8, 3
 SALT_BYTES = 16
 AT_ONCE = 2
+MOST_WAITING = 32  # some seconds
 
 
 class Passwords:
-    """Hashes and verifies, bounded in memory."""
+    """Hashes and verifies, bounded in memory and time; 503 where too many others do."""
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._here = 0
 
     async def hash(self, password: str) -> str:
         """What to keep of a password."""
@@ -39,8 +44,16 @@ class Passwords:
     async def _scrypt(self, password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
         raw = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
         n = 1 << log_n
-        async with self._turns:
-            return await asyncio.to_thread(hashlib.scrypt, raw, salt=salt, n=n, r=r, p=p, maxmem=256 * n * r, dklen=32)
+        if self._here >= AT_ONCE + MOST_WAITING:
+            raise unavailable()
+        self._here += 1
+        try:
+            async with self._turns:
+                return await asyncio.to_thread(
+                    hashlib.scrypt, raw, salt=salt, n=n, r=r, p=p, maxmem=256 * n * r, dklen=32
+                )
+        finally:
+            self._here -= 1
 
 
 def _text(raw: bytes) -> str:

@@ -1,8 +1,8 @@
 """Who reads live events here, and whether they still may.
 
-Access can end while a stream is open: a member is removed, a key revoked, a stream deleted. One question to the database
-every three seconds covers every open stream of this process, whatever is written to them meanwhile. While the database
-is away nothing but progress is told, and streams are kept.
+Access can end while a stream is open: a member is removed, a key revoked, a login ended, a stream deleted. One question to
+the database every three seconds covers every open stream of this process, whatever is written to them meanwhile. While the
+database is away nothing but progress is told, and streams are kept.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Reader:
     request: web.Request
     user_id: UUID
     key_id: UUID | None
+    login_id: UUID | None
     stream_id: UUID | None = None
     video_id: UUID | None = None
     refused: asyncio.Future[str] = field(default_factory=_pending)
@@ -99,6 +100,7 @@ class Readers:
                 self._pool,
                 [reader.user_id for reader in readers],
                 [reader.key_id for reader in readers],
+                [reader.login_id for reader in readers],
                 [reader.stream_id for reader in readers],
                 [reader.video_id for reader in readers],
             )
@@ -111,7 +113,7 @@ class Readers:
 
 def _reason(reader: Reader, lost: str) -> str:
     """In the words of the refusal that a new request would get."""
-    if lost == "key":
+    if lost == "token":
         return "Invalid or expired token"
     if lost == "topic":
         return "Stream not found" if reader.video_id is None else "Video not found"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
-from asyncpg import DeadlockDetectedError, Pool, Record
+from asyncpg import Connection, DeadlockDetectedError, Pool, Record
 
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipDeleted
@@ -62,12 +62,17 @@ async def _delete_stream(pool: Pool, stream_id: UUID, by: UUID) -> Sequence[UUID
         await streams.hold_alone(connection, stream_id)
         await access.to_stream(connection, Access.OWNER, stream_id, by)
         video_ids = await streams.delete_videos(connection, stream_id)
-        for first in range(0, len(video_ids), EVENTS_AT_ONCE):
-            told = [_deleted(video_id, stream_id) for video_id in video_ids[first : first + EVENTS_AT_ONCE]]
-            await outbox.add_all(connection, told)
-            await asyncio.sleep(0)
+        await tell_deleted(connection, stream_id, video_ids)
         await streams.delete(connection, stream_id)
     return video_ids
+
+
+async def tell_deleted(connection: Connection, stream_id: UUID, video_ids: Sequence[UUID]) -> None:
+    """Inside the transaction in which they went: other services are to hear of each."""
+    for first in range(0, len(video_ids), EVENTS_AT_ONCE):
+        told = [_deleted(video_id, stream_id) for video_id in video_ids[first : first + EVENTS_AT_ONCE]]
+        await outbox.add_all(connection, told)
+        await asyncio.sleep(0)
 
 
 def _deleted(video_id: UUID, stream_id: UUID) -> Envelope:

@@ -98,6 +98,8 @@ async def tell(connection: Connection, clip: Clip, before: Standing) -> None:
 
 async def _message(connection: Connection, clip: Clip, event: WebhookEvent) -> Message:
     row = await videos.by_id(connection, clip.id)
+    original_id = None if row is None else fact(row, "duplicate").get("original_id")
+    original = None if original_id is None else await videos.by_id(connection, UUID(original_id))
     told = Told(
         stream_id=clip.stream_id,
         video_id=clip.id,
@@ -106,7 +108,7 @@ async def _message(connection: Connection, clip: Clip, event: WebhookEvent) -> M
         duration=clip.duration_s,
         uploaded_by=None if row is None else row["uploader_name"],
         error=clip.error,
-        original_id=None if row is None else fact(row, "duplicate").get("original_id"),
+        original_id=original["id"] if original is not None and original["stream_id"] == clip.stream_id else None,
     )
     return Message(type=event, timestamp=datetime.now(UTC), data=told)
 

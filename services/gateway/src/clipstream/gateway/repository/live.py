@@ -31,14 +31,15 @@ _MAY_WATCH: dict[HolderKind, str] = {"user": _MEMBER, "key": _MEMBERS_KEY, "shar
 
 # One question for all readers, whatever they read; a row for each that may not any more.
 _LOST = """
-SELECT r.place,
-       CASE WHEN r.key_id IS NOT NULL AND k.id IS NULL THEN 'key' WHEN s.id IS NULL THEN 'topic' ELSE 'role' END AS lost
-FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) AS r (place, user_id, key_id, stream_id, video_id)
+SELECT r.place, CASE WHEN k.id IS NULL AND f.family IS NULL THEN 'token' WHEN s.id IS NULL THEN 'topic' ELSE 'role' END AS lost
+FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[])
+     AS r (place, user_id, key_id, login_id, stream_id, video_id)
 LEFT JOIN videos v ON v.id = r.video_id
 LEFT JOIN streams s ON s.id = CASE WHEN r.video_id IS NULL THEN r.stream_id ELSE v.stream_id END
 LEFT JOIN members m ON m.stream_id = s.id AND m.user_id = r.user_id
 LEFT JOIN api_keys k ON k.id = r.key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-WHERE m.user_id IS NULL OR (r.key_id IS NOT NULL AND k.id IS NULL)
+LEFT JOIN refresh_tokens f ON f.family = r.login_id AND f.used_at IS NULL AND f.revoked_at IS NULL
+WHERE m.user_id IS NULL OR (k.id IS NULL AND f.family IS NULL)
 """
 
 _CHANGED_SINCE = """
@@ -66,13 +67,14 @@ async def lost(
     connection: Connection,
     users: Sequence[UUID],
     keys: Sequence[UUID | None],
+    logins: Sequence[UUID | None],
     streams: Sequence[UUID | None],
     videos: Sequence[UUID | None],
 ) -> dict[int, str]:
-    """Of readers, given as columns, the places of those that may not read on, and what they have lost: their `key`, the
-    `topic` (the stream or video is gone) or their `role`."""
+    """Of readers, given as columns, the places of those that may not read on, and what they have lost: the
+    `token` (their key or login is over), the `topic` (the stream or video is gone) or their `role`."""
     places = list(range(len(users)))
-    rows = await connection.fetch(_LOST, places, list(users), list(keys), list(streams), list(videos))
+    rows = await connection.fetch(_LOST, places, list(users), list(keys), list(logins), list(streams), list(videos))
     return {row["place"]: row["lost"] for row in rows}
 
 

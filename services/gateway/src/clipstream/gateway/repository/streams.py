@@ -42,12 +42,15 @@ _CHANGE = """
 UPDATE streams SET name = coalesce($2, name), description = coalesce($3, description) WHERE id = $1
 """
 
-# Its videos do not go by themselves: each leaves a tombstone, by which the sweeper finds what is to be purged.
-_DELETE_VIDEOS = """
-WITH gone AS (DELETE FROM videos WHERE stream_id = $1 RETURNING id)
+# Videos do not go by themselves: each leaves a tombstone, by which the sweeper finds what is to be purged.
+_BURY = """
 INSERT INTO tombstones (video_id, stream_id, purge_at) SELECT id, $1, now() FROM gone
 ON CONFLICT (video_id) DO NOTHING RETURNING video_id
 """
+_DELETE_VIDEOS = f"WITH gone AS (DELETE FROM videos WHERE stream_id = $1 RETURNING id) {_BURY}"  # noqa: S608 - a constant
+_DELETE_WAITING = f"""
+WITH gone AS (DELETE FROM videos WHERE stream_id = $1 AND uploader_id = $2 AND status = 'uploading' RETURNING id) {_BURY}
+"""  # noqa: S608 - only the constant above is put in
 
 
 async def create(connection: Connection, stream_id: UUID, *, name: str, description: str, owner_id: UUID) -> Record:
@@ -105,6 +108,11 @@ async def set_owner(connection: Connection, stream_id: UUID, user_id: UUID) -> N
 async def delete_videos(connection: Connection, stream_id: UUID) -> list[UUID]:
     """The rows of all its videos go, with a tombstone in the place of each; their ids."""
     return [row["video_id"] for row in await connection.fetch(_DELETE_VIDEOS, stream_id)]
+
+
+async def delete_waiting(connection: Connection, stream_id: UUID, uploader_id: UUID) -> list[UUID]:
+    """The same of those videos of somebody's that wait for their files."""
+    return [row["video_id"] for row in await connection.fetch(_DELETE_WAITING, stream_id, uploader_id)]
 
 
 async def delete(connection: Connection, stream_id: UUID) -> None:

@@ -47,6 +47,11 @@ async def _credentials(route: Route, call: Call) -> Credentials | None:
     return found
 
 
+def spend_as_caller(call: Call, limit: Limit) -> None:
+    """For a request that costs more than its route says: take it out of the caller's own budget, or 429."""
+    _spend(call.services.limits, limit, str(call.key_id or call.caller.id))
+
+
 def _spend(limits: RateLimits, limit: Limit, who: str) -> None:
     wait_s = limits.spend(limit, who)
     if wait_s is not None:

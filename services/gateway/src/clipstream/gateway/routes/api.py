@@ -107,6 +107,11 @@ class Call:
         return None if self.credentials is None else self.credentials.key_id
 
     @property
+    def login_id(self) -> UUID | None:
+        """Of the login that the call's access token belongs to; None for an API key."""
+        return None if self.credentials is None else self.credentials.login_id
+
+    @property
     def found(self) -> Record:
         """The video that the path names, as it was when the call was let in."""
         if self.video is None:

@@ -77,7 +77,7 @@ async def watch_video(call: Call, path: VideoPath) -> web.StreamResponse:
                 elif not progress:
                     await writer.heartbeat()
 
-    return await stream(call, Reader(call.request, call.caller.id, call.key_id, video_id=video_id), feed)
+    return await stream(call, _reader(call, video_id=video_id), feed)
 
 
 @table.route("GET", "/streams/{stream_id}/events", access=Access.VIEWER, content=EVENTS, errors=TOO_MANY)
@@ -96,7 +96,11 @@ async def watch_stream(call: Call, path: StreamPath) -> web.StreamResponse:
                 elif not progress:
                     await writer.heartbeat()
 
-    return await stream(call, Reader(call.request, call.caller.id, call.key_id, stream_id=stream_id), feed)
+    return await stream(call, _reader(call, stream_id=stream_id), feed)
+
+
+def _reader(call: Call, *, stream_id: UUID | None = None, video_id: UUID | None = None) -> Reader:
+    return Reader(call.request, call.caller.id, call.key_id, call.login_id, stream_id, video_id)
 
 
 async def _send_beginning(call: Call, writer: EventWriter, stream_id: UUID) -> dict[UUID, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -52,15 +53,25 @@ async def list_members(call: Call, path: StreamPath, query: PageQuery) -> Member
     errors=OWNER_STAYS,
 )
 async def change_member(call: Call, path: MemberPath, body: NewRole) -> Member:
-    """Give a member another role"""
-    row = await membership.change_role(
+    """Give a member another role; what somebody who becomes a viewer has begun to upload goes"""
+    row, gone = await membership.change_role(
         call.services.pool, stream_id=path.stream_id, user_id=path.user_id, role=body.role, by=call.caller.id
     )
+    _tell(call, path.stream_id, gone)
     return Member(**dict(row))
 
 
 @table.route("DELETE", "/streams/{stream_id}/members/{user_id}", access=Access.ONESELF, status=204, errors=OWNER_STAYS)
 async def remove_member(call: Call, path: MemberPath) -> None:
-    """Remove a member, or leave; live events of theirs end at once"""
-    await membership.remove(call.services.pool, stream_id=path.stream_id, user_id=path.user_id, by=call.caller.id)
+    """Remove a member, or leave; live events of theirs end at once, and what they had begun to upload goes"""
+    pool = call.services.pool
+    gone = await membership.remove(pool, stream_id=path.stream_id, user_id=path.user_id, by=call.caller.id)
     call.services.readers.look_again()
+    _tell(call, path.stream_id, gone)
+
+
+def _tell(call: Call, stream_id: UUID, gone: Sequence[UUID]) -> None:
+    for video_id in gone:
+        call.services.projector.tell(video_id, stream_id)
+    if gone:
+        call.services.relay.wake()

@@ -96,9 +96,10 @@ def _code(call: Call, text: str) -> str | None:
     """The code in the address of one of our share pages, or of its player."""
     try:
         url, own = URL(text), URL(call.services.api_url(call.request, "/share"))
+        elsewhere = (url.host, url.port) != (own.host, own.port)  # a host's name is decoded only now
     except ValueError:
         return None
-    if (url.host, url.port) != (own.host, own.port):
+    if elsewhere:
         return None
     match url.parts:
         case ("/", "share", code) | ("/", "share", code, "" | "embed"):

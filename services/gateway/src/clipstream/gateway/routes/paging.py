@@ -8,7 +8,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -37,12 +37,12 @@ def decode(cursor: str) -> Position:
     """`ValueError` where it is no cursor of ours."""
     try:
         at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        position = Position(datetime.fromisoformat(at), UUID(row_id))
-    except (binascii.Error, ValueError, TypeError, AttributeError) as error:
+        time = datetime.fromisoformat(at)
+        if time.tzinfo is None:
+            raise ValueError("a time of no zone")
+        return Position(time.astimezone(UTC), UUID(row_id))
+    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError("must be a next_cursor of this list") from error
-    if position.at.tzinfo is None:
-        raise ValueError("must be a next_cursor of this list")
-    return position
 
 
 def _checked(cursor: str) -> str:

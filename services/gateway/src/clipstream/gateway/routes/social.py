@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 
 from clipstream.gateway.access import Access
 from clipstream.gateway.fields import Moment, Secret
+from clipstream.gateway.limits import Limit
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.repository import likes, shares
+from clipstream.gateway.routes.admission import spend_as_caller
 from clipstream.gateway.routes.api import Body, Call, Path, RouteTable, VideoPath
 from clipstream.gateway.routes.paging import PageQuery
 from clipstream.gateway.views import Person
@@ -104,6 +106,8 @@ async def create_share(call: Call, path: VideoPath, body: NewShare | None) -> Sh
     expires_at = _expiry(asked)
     if row["duration_s"] is not None and asked.start_time > row["duration_s"]:
         raise Problem(400, "Invalid share parameters", ["start_time: must be within the clip"])
+    if asked.password is not None:  # hashing it is made to be slow
+        spend_as_caller(call, Limit.GUESS)
     made = await call.services.sharing.create(
         video_id=path.video_id,
         created_by=call.caller.id,
