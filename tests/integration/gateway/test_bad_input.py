@@ -71,6 +71,8 @@ async def test_broken_bodies_are_refused_and_change_nothing(world: World, friend
     wrong = []
     for route in TAKING:
         for name, body in BROKEN.items():
+            if route.body_optional and not body:
+                continue
             answer = await _ask(_caller(route, friends), route, ids, body)
             if not 400 <= answer.status < 500 or not answer.error:
                 wrong.append(f"{_name(route)} with {name}: {answer.status} {answer.raw[:200]!r}")
