@@ -182,6 +182,27 @@ async def test_a_deleted_invite_is_gone_at_once(world: World, friends: Friends) 
         assert (answer.status, answer.error) == (404, "Invalid invite code")
 
 
+@pytest.mark.parametrize(
+    ("method", "body"), [("DELETE", None), ("PUT", {"role": "creator"})], ids=["removed", "demoted"]
+)
+async def test_an_invite_is_as_good_as_its_makers_standing(
+    world: World, friends: Friends, method: str, body: Any
+) -> None:
+    """Whoever was removed lets nobody in, themself least of all."""
+    made = await friends.admin.post(f"/streams/{friends.stream_id}/invites", {"role": "creator"})
+    code = made.json["code"]
+    more = {} if body is None else {"json": body}
+    address = f"/streams/{friends.stream_id}/members/{friends.admin.user_id}"
+    assert (await friends.owner.ask(method, address, **more)).status in (200, 204)
+    for guest in (friends.admin, friends.outsider):
+        answer = await guest.post(f"/invites/{code}/join")
+        assert (answer.status, answer.error) == (404, "Invalid invite code")
+    assert (await world.nobody.get(f"/invites/{code}")).status == 404
+    shown = (await friends.owner.get(f"/streams/{friends.stream_id}/invites")).json["invites"]
+    assert [(invite["code"], invite["usable"]) for invite in shown] == [(code, False)]
+    assert (await friends.owner.ask("DELETE", f"/streams/{friends.stream_id}/invites/{code}")).status == 204
+
+
 async def test_another_streams_code_is_not_found_here(world: World, friends: Friends) -> None:
     theirs = await world.stream(friends.outsider)
     code = (await friends.outsider.post(f"/streams/{theirs}/invites", {"role": "viewer"})).json["code"]

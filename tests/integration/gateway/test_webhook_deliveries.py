@@ -10,6 +10,8 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 
+from clipstream.gateway import outgoing
+from clipstream.gateway.sending import AT_ONCE, PER_PERSON
 from integration.gateway.conftest import Friends, make_friends
 from integration.gateway.receiver import (
     Receiver,
@@ -148,6 +150,30 @@ async def test_a_slow_receiver_holds_up_nobody_else(world: World, friends: Frien
                 await friends.admin.post(f"/streams/{friends.stream_id}/webhooks/{webhook['id']}/test")
                 await has_heard(receiver, number + 1 if webhook is quick else 0)
         assert sum(delivery["attempts"] for delivery in await deliveries_of(friends, slow)) == 1
+
+
+async def test_one_persons_many_slow_receivers_hold_up_nobody_else(
+    world: World, friends: Friends, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many webhooks they made, some of what can be sent at once is left for others."""
+    monkeypatch.setattr(outgoing, "TIMEOUT_S", 50.0)
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)
+    async with silent:
+        address = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"
+        slow = [await add_webhook(friends.admin, friends.stream_id, address) for _ in range(AT_ONCE)]
+        for webhook in slow:
+            await friends.admin.post(f"/streams/{friends.stream_id}/webhooks/{webhook['id']}/test")
+
+        async def begun() -> bool:
+            return bool(await world.pool.fetchval("SELECT count(*) FROM deliveries WHERE attempts > 0") == PER_PERSON)
+
+        await eventually(begun)
+        other = await world.stream(friends.outsider)
+        quick = await add_webhook(friends.outsider, other, receiver.url)
+        await friends.outsider.post(f"/streams/{other}/webhooks/{quick['id']}/test")
+        await has_heard(receiver, 1)
+        begun_and_not_ended = "SELECT count(*) FROM deliveries WHERE delivered_at IS NULL AND attempts > 0"
+        assert await world.pool.fetchval(begun_and_not_ended) == PER_PERSON
 
 
 async def test_one_that_is_deleted_is_told_nothing_more(world: World, friends: Friends, receiver: Receiver) -> None:

@@ -22,7 +22,7 @@ def code_of(secret: str, invite_id: UUID) -> str:
 
 
 def unknown_code() -> Problem:
-    """The same for a code that never was, was deleted, or belongs to another stream."""
+    """The same for a code that never was, was deleted, belongs to another stream, or whose maker is no admin any more."""
     return Problem(404, "Invalid invite code")
 
 
@@ -78,7 +78,7 @@ async def join(pool: Pool, *, code: str, user_id: UUID) -> tuple[UUID, str, date
         if seen is None or not await streams.hold_open(connection, seen["stream_id"]):
             raise unknown_code()
         invite = await invites.hold(connection, hashed)
-        if invite is None:
+        if invite is None or not invite["good"]:
             raise unknown_code()
         stream_id: UUID = invite["stream_id"]
         if await members.by_id(connection, stream_id, user_id) is not None:

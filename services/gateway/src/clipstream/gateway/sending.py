@@ -28,6 +28,7 @@ from clipstream.gateway.settings import Settings
 from clipstream.gateway.webhooks import Message, Secrets
 
 AT_ONCE = 16
+PER_PERSON = 4  # of them, to webhooks that one person made
 LEASE = timedelta(seconds=60)  # longer than one request can take
 LOOK_EVERY_S = 1.0
 _WAITS_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)  # about a day
@@ -78,7 +79,8 @@ class Sender:
         if room <= 0:
             return
         with map_database_errors():
-            taken = await deliveries.claim(self._pool, room, lease=LEASE, busy=list(self._sending.values()))
+            busy = list(self._sending.values())
+            taken = await deliveries.claim(self._pool, room, lease=LEASE, busy=busy, per_person=PER_PERSON)
         for claimed in taken:
             task = asyncio.ensure_future(self._send(claimed))
             self._sending[task] = claimed.webhook_id

@@ -24,15 +24,20 @@ SELECT $1, id, $3, $4, $5::text::jsonb FROM webhooks WHERE id = $2 FOR KEY SHARE
 ON CONFLICT DO NOTHING
 """
 
-# At most one delivery of a webhook is on its way from here at a time: a slow receiver holds up nobody else.
+# At most one delivery of a webhook is on its way from here at a time, and no more than $4 of all that one person made: a
+# slow receiver holds up nobody else, and neither do many.
 _CLAIM = """
 WITH first AS (
-    SELECT DISTINCT ON (webhook_id) id, due_at FROM deliveries
+    SELECT DISTINCT ON (webhook_id) id, webhook_id, due_at FROM deliveries
     WHERE due_at <= now() AND webhook_id <> ALL($3::uuid[])
     ORDER BY webhook_id, due_at, id
+), turns AS (
+    SELECT first.id, first.due_at, row_number() OVER (PARTITION BY w.created_by ORDER BY first.due_at, first.id)
+        + (SELECT count(*) FROM webhooks b WHERE b.id = ANY($3) AND b.created_by = w.created_by) AS turn
+    FROM first JOIN webhooks w ON w.id = first.webhook_id
 ), next AS (
-    SELECT d.id FROM deliveries d JOIN first ON first.id = d.id
-    WHERE d.due_at <= now() ORDER BY first.due_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED
+    SELECT d.id FROM deliveries d JOIN turns ON turns.id = d.id
+    WHERE d.due_at <= now() AND turns.turn <= $4 ORDER BY turns.due_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE deliveries d SET attempts = d.attempts + 1, due_at = now() + $2::interval
 FROM next, webhooks w WHERE d.id = next.id AND w.id = d.webhook_id
@@ -88,9 +93,11 @@ async def add(
     await connection.execute(_ADD, delivery_id, webhook_id, event, video_id, payload)
 
 
-async def claim(connection: Connection, most: int, *, lease: timedelta, busy: Sequence[UUID]) -> list[Claimed]:
-    """What is due, to be sent by us; none of the webhooks in `busy`."""
-    return [Claimed(**dict(row)) for row in await connection.fetch(_CLAIM, most, lease, list(busy))]
+async def claim(
+    connection: Connection, most: int, *, lease: timedelta, busy: Sequence[UUID], per_person: int
+) -> list[Claimed]:
+    """What is due, to be sent by us; none of the webhooks in `busy`, and with those at most `per_person` of one maker's."""
+    return [Claimed(**dict(row)) for row in await connection.fetch(_CLAIM, most, lease, list(busy), per_person)]
 
 
 async def delivered(connection: Connection, claimed: Claimed, status: int) -> None:

@@ -9,11 +9,13 @@ from asyncpg import Connection, Record
 
 from clipstream.gateway.repository.streams import After
 
-# Judged by the clock, not by the transaction's begin: whoever waited for the row may have waited past its end.
+# Judged by the clock, not by the transaction's begin: whoever waited for the row may have waited past its end. An invite
+# is `good` as long as its maker is an admin: who was removed lets nobody in, themself least of all.
 _COLUMNS = """
 i.id, i.stream_id, i.role, i.expires_at, i.usage_limit, i.used_count, i.created_at, i.created_by,
 coalesce(i.expires_at <= clock_timestamp(), false) AS expired, coalesce(i.used_count >= i.usage_limit, false) AS used_up,
-u.name AS creator_name, u.avatar AS creator_avatar
+u.name AS creator_name, u.avatar AS creator_avatar,
+EXISTS (SELECT FROM members m WHERE m.stream_id = i.stream_id AND m.user_id = i.created_by AND m.role = 'admin') AS good
 """
 
 _CREATE = """
@@ -63,7 +65,7 @@ async def of_stream(
 
 
 async def by_hash(connection: Connection, hashed: bytes) -> Record | None:
-    """The invite, whether it is `expired` or `used_up`, and its stream's name."""
+    """The invite, whether it is `good`, `expired` or `used_up`, and its stream's name."""
     return await connection.fetchrow(_BY_HASH, hashed)
 
 

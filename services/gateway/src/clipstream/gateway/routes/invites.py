@@ -175,7 +175,7 @@ async def delete_invite(call: Call, path: InvitePath) -> None:
 async def read_invitation(call: Call, path: CodePath) -> Invitation:
     """Where a code leads, and whether it can still be used"""
     row = await invites.by_hash(call.services.pool, hash_token(path.code))
-    if row is None:
+    if row is None or not row["good"]:
         raise invitations.unknown_code()
     return Invitation(
         stream_name=row["stream_name"], role=row["role"], usable=_usable(row), expires_at=row["expires_at"]
@@ -212,7 +212,7 @@ def _changes(body: InviteChanges) -> dict[str, Any]:
 
 
 def _usable(row: Record) -> bool:
-    return not row["expired"] and not row["used_up"]
+    return bool(row["good"]) and not row["expired"] and not row["used_up"]
 
 
 def _invite(call: Call, row: Record) -> Invite:
