@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from integration.gateway.conftest import Friends, make_friends
-from integration.gateway.world import World, unknown
+from integration.gateway.world import World
 
 JSON = {"Content-Type": "application/json"}
 

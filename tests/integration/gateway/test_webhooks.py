@@ -137,6 +137,16 @@ async def test_only_what_was_asked_for(world: World, friends: Friends, receiver:
     assert len(await world.rows("deliveries")) == 1
 
 
+async def test_who_is_no_admin_any_more_is_told_nothing(world: World, friends: Friends, receiver: Receiver) -> None:
+    await add_webhook(friends.admin, friends.stream_id, f"{receiver.url}/demoted")
+    await add_webhook(friends.owner, friends.stream_id, f"{receiver.url}/owner", events=["video.ready"])
+    await world.join(friends.stream_id, friends.admin, "viewer")
+    await world.ready(friends.uploader, friends.stream_id)
+    await has_heard(receiver, 1)
+    assert [heard.path for heard in receiver.heard] == ["/owner"]
+    assert len(await world.rows("deliveries")) == 1
+
+
 async def test_a_change_that_is_undone_tells_nobody(world: World, friends: Friends, receiver: Receiver) -> None:
     """The delivery belongs to the transaction that changed the clip."""
     await add_webhook(friends.admin, friends.stream_id, receiver.url)

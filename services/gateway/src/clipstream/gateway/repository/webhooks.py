@@ -34,7 +34,12 @@ WHERE id = $1 AND stream_id = $2
 RETURNING {_COLUMNS}
 """  # noqa: S608 - only the constant above is put in
 
-_LISTENING = "SELECT id FROM webhooks WHERE stream_id = $1 AND disabled_at IS NULL AND $2 = ANY(events)"
+# A webhook is as good as its maker's standing: to somebody who is no admin any more the stream tells nothing.
+_LISTENING = """
+SELECT w.id FROM webhooks w
+JOIN members maker ON maker.stream_id = w.stream_id AND maker.user_id = w.created_by AND maker.role = 'admin'
+WHERE w.stream_id = $1 AND w.disabled_at IS NULL AND $2 = ANY(w.events)
+"""
 
 
 @dataclass(frozen=True, slots=True)
