@@ -90,6 +90,7 @@ def whoami(server: Server = None, as_json: AsJson = False) -> None:
             if as_json:
                 console.show_json({"server": str(client.transport.base), **account.model_dump(mode="json")})
             else:
-                console.say(f"{account.name} at {client.transport.base}, {account.total_videos} videos")
+                count = account.total_videos
+                console.say(f"{account.name} at {client.transport.base}, {count} video{'' if count == 1 else 's'}")
 
     run(work(), as_json=as_json)
