@@ -22,11 +22,11 @@ from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.ids import StreamId, VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.db.pool import connect
+from clipstream.common.obs.starting import listen
 from clipstream.common.store import ObjectStore, open_store
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.app import SCHEMA, Gateway
 from clipstream.gateway.auth import KEY_PREFIX, hash_token
-from clipstream.gateway.main import listen
 from clipstream.gateway.main import serving as serve_api
 from clipstream.gateway.settings import Settings
 from corpus.stories import Story

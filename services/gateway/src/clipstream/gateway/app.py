@@ -13,6 +13,7 @@ from asyncpg import Pool
 
 from clipstream.common.bus.port import Bus
 from clipstream.common.db.outbox import Relay
+from clipstream.common.obs.requests import Handler, observe
 from clipstream.common.store.objects import ObjectStore
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway import limits, middleware
@@ -177,10 +178,10 @@ class Gateway:
 
     def _application(self, cors: Cors) -> web.Application:
         @web.middleware
-        async def preflights(request: web.Request, handler: middleware.Handler) -> web.StreamResponse:
+        async def preflights(request: web.Request, handler: Handler) -> web.StreamResponse:
             return cors.preflight(request) or await handler(request)
 
-        application = web.Application(middlewares=[middleware.observe, preflights], client_max_size=JSON_LIMIT)
+        application = web.Application(middlewares=[observe, middleware.shape, preflights], client_max_size=JSON_LIMIT)
         application[DOCUMENT] = openapi()
         application.on_response_prepare.append(middleware.protect)
         application.on_response_prepare.append(cors.mark)

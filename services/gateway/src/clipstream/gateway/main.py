@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import structlog
 from aiohttp import web
-from pydantic import ValidationError
 
 from clipstream.common.bus.rabbit import connect as connect_bus
 from clipstream.common.db.migrations import migrate
 from clipstream.common.db.pool import connect as connect_database
 from clipstream.common.db.pool import disconnect
-from clipstream.common.errors import ClipstreamError
-from clipstream.common.obs.logging import configure
+from clipstream.common.obs.starting import listen, start
 from clipstream.common.stage.service import live
 from clipstream.common.store.open import open_store
 from clipstream.common.store.presign import UploadSigner
@@ -47,14 +44,6 @@ async def run(settings: Settings) -> int:
             consume=gateway.consume,
             background=gateway.background,
         )
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The public address, taken before anything else starts: another gateway there is noticed at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=256)
-    listening.setblocking(False)
-    return listening
 
 
 @asynccontextmanager
@@ -94,19 +83,7 @@ def own_url(settings: Settings, port: int) -> str:
 
 
 def main() -> None:
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, f['loc'])) or 'settings'}: {f['msg']}" for f in error.errors(include_input=False)
-        )
-        sys.exit(f"The gateway does not start: {'; '.join(faults)}")
-    configure("gateway", settings.log_level)
-    try:
-        sys.exit(asyncio.run(run(settings)))
-    except (ClipstreamError, OSError) as error:
-        log.critical("gateway_failed", reason=str(error))
-        sys.exit(1)
+    start("gateway", Settings, run)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,6 @@
-"""Around every request: an id, one log line, one measurement, and the API's own shape for whatever went wrong."""
+"""Around every request: the API's own shape for whatever went wrong, and headers that every answer has."""
 
 from __future__ import annotations
-
-import re
-import time
-from collections.abc import Awaitable, Callable
-from uuid import uuid4
 
 import structlog
 from aiohttp import hdrs, web
@@ -13,21 +8,15 @@ from asyncpg import ForeignKeyViolationError
 
 from clipstream.common.db.errors import map_database_errors
 from clipstream.common.errors import Transient
-from clipstream.common.obs import metrics
+from clipstream.common.obs.requests import Handler, mark
 from clipstream.gateway.problems import Problem, unavailable
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-REQUEST_ID = "X-Request-Id"
-_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
-_GIVEN_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-site",
 }
-_SERVER = "clipstream"  # nobody need know which versions of what
 _TEXTS = {
     400: "Invalid request",
     404: "Not found",
@@ -40,26 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 @web.middleware
-async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Names the request in every log line it causes. Logs the route, never the path: paths can hold signatures."""
-    given = request.headers.get(REQUEST_ID, "")
-    request_id = request[_ID] = given if _GIVEN_ID.match(given) else uuid4().hex
-    route = request.match_info.route.resource
-    name = "unknown" if route is None else route.canonical
-    began = time.monotonic()
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
-        status = 499
-        try:
-            response = await _answer(request, handler)
-            status = response.status
-            return response
-        finally:
-            seconds = time.monotonic() - began
-            metrics.HTTP_SECONDS.labels(name, request.method, str(status)).observe(seconds)
-            log.info("request_answered", method=request.method, route=name, status=status, seconds=round(seconds, 4))
-
-
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def shape(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers in the API's own form, whatever goes wrong."""
     try:
         with map_database_errors():
             return await handler(request)
@@ -85,10 +56,4 @@ def _from_aiohttp(error: web.HTTPException) -> web.StreamResponse:
     return Problem(error.status, _TEXTS.get(error.status, error.reason), headers=kept).response()
 
 
-async def protect(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers that every answer has, streams included (signal `on_response_prepare`)."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers[hdrs.SERVER] = _SERVER
-    if _ID in request:
-        response.headers[REQUEST_ID] = request[_ID]
+protect = mark(_HEADERS)

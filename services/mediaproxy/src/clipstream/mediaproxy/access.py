@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from clipstream.common.contracts.keys import ObjectKey
+from clipstream.common.obs.requests import Handler
 from clipstream.common.store.names import check_key
 from clipstream.common.store.proxy.signing import SIGNATURE, DownloadSigner
 from clipstream.common.store.proxy.wire import MEDIA
-from clipstream.mediaproxy.middleware import Handler
 from clipstream.mediaproxy.problems import Problem, authentication_required, invalid
 
 HEALTH_ROUTE, OBJECT_ROUTE, SIGNED_UPLOAD_ROUTE = "health", "object", "signed-upload"

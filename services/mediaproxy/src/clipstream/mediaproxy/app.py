@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from clipstream.common.obs.requests import observe
 from clipstream.common.stage.scratch import Scratch
 from clipstream.common.store.objects import ObjectStore
 from clipstream.common.store.presign import UploadSigner
@@ -23,7 +24,9 @@ def application(settings: Settings, store: ObjectStore, scratch: Scratch) -> web
     token = settings.media_proxy_token.get_secret_value()
     cors, access = Cors(settings.public_web_url), Access(token)
     pictures = Pictures(store, scratch, settings.image_workers)
-    app = web.Application(middlewares=[middleware.observe, cors.preflights, access.guard], client_max_size=BODY_LIMIT)
+    app = web.Application(
+        middlewares=[observe, middleware.shape, cors.preflights, access.guard], client_max_size=BODY_LIMIT
+    )
     app.on_response_prepare.append(middleware.protect)
     app.on_response_prepare.append(cors.mark)
     app.on_cleanup.append(lambda _: pictures.close())

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 from yarl import URL
 
-from clipstream.mediaproxy.middleware import Handler
+from clipstream.common.obs.requests import Handler
 
 _METHODS = "GET, HEAD, PUT"
 _ALLOWED = "content-type, if-match, if-none-match, range, x-request-id"

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
-import sys
 from contextlib import AsyncExitStack
 
 import structlog
 from aiohttp import web
-from pydantic import ValidationError
 
-from clipstream.common.errors import ClipstreamError
 from clipstream.common.obs.health import InternalServer
-from clipstream.common.obs.logging import configure
+from clipstream.common.obs.starting import listen, start
 from clipstream.common.obs.watchdog import Watchdog
 from clipstream.common.stage.scratch import Scratch
 from clipstream.common.store.open import open_backing_store
@@ -57,28 +53,8 @@ async def run(settings: Settings) -> int:
     return 0
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """The address, taken before anything else starts: another proxy there is noticed at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=256)
-    listening.setblocking(False)
-    return listening
-
-
 def main() -> None:
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, f['loc'])) or 'settings'}: {f['msg']}" for f in error.errors(include_input=False)
-        )
-        sys.exit(f"The media proxy does not start: {'; '.join(faults)}")
-    configure("mediaproxy", settings.log_level)
-    try:
-        sys.exit(asyncio.run(run(settings)))
-    except (ClipstreamError, OSError) as error:
-        log.critical("mediaproxy_failed", reason=str(error))
-        sys.exit(1)
+    start("mediaproxy", Settings, run)
 
 
 if __name__ == "__main__":

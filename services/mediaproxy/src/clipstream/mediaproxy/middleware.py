@@ -1,25 +1,14 @@
-"""Around every request: an id, one log line, one measurement, and one shape for whatever went wrong."""
+"""Around every request: one shape for whatever went wrong, and headers that every answer has."""
 
 from __future__ import annotations
-
-import re
-import time
-from collections.abc import Awaitable, Callable
-from uuid import uuid4
 
 import structlog
 from aiohttp import hdrs, web
 
 from clipstream.common.errors import ClipstreamError, Transient
-from clipstream.common.obs import metrics
+from clipstream.common.obs.requests import CLIENT_GONE, Handler, mark
 from clipstream.mediaproxy.problems import Problem, problem_of
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-REQUEST_ID = "X-Request-Id"
-CLIENT_GONE = 499
-_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
-_GIVEN_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -33,26 +22,8 @@ log = structlog.get_logger(__name__)
 
 
 @web.middleware
-async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Names the request in every log line it causes. Logs the route, never the path: addresses hold signatures."""
-    given = request.headers.get(REQUEST_ID, "")
-    request_id = request[_ID] = given if _GIVEN_ID.match(given) else uuid4().hex
-    route = request.match_info.route.resource
-    name = "unknown" if route is None else route.canonical
-    began = time.monotonic()
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
-        status = CLIENT_GONE
-        try:
-            response = await _answer(request, handler)
-            status = response.status
-            return response
-        finally:
-            seconds = time.monotonic() - began
-            metrics.HTTP_SECONDS.labels(name, request.method, str(status)).observe(seconds)
-            log.info("request_answered", method=request.method, route=name, status=status, seconds=round(seconds, 4))
-
-
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def shape(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers in the API's own form, whatever goes wrong."""
     try:
         return await handler(request)
     except Problem as problem:
@@ -71,9 +42,4 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return Problem(500, "Internal server error").response()
 
 
-async def protect(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers that every answer has (signal `on_response_prepare`)."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    if _ID in request:
-        response.headers[REQUEST_ID] = request[_ID]
+protect = mark(_HEADERS)
