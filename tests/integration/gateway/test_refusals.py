@@ -60,6 +60,17 @@ async def test_bodies(world: World, friends: Friends, body: bytes, status: int, 
     assert len(answer.raw) < 2000
 
 
+@pytest.mark.parametrize("name", ["\u200b", "\u2060\u200d", "\ufeff\u00ad", "\u0301\u0300", "\ufe0f", " \u200b "])
+async def test_nothing_is_named_by_what_nobody_sees(world: World, friends: Friends, name: str) -> None:
+    answer = await friends.admin.post("/streams", {"name": name})
+    assert (answer.status, answer.json["details"]) == (400, ["name: must contain something visible"])
+
+
+@pytest.mark.parametrize("name", ["👩‍🚀", "日本", "ا\u200dل", "Zoë", "!", "e\u0301"])
+async def test_whatever_can_be_seen_is_a_name(world: World, friends: Friends, name: str) -> None:
+    assert (await friends.admin.post("/streams", {"name": name})).json["name"] == name
+
+
 async def test_details_name_the_field_and_never_repeat_the_input(world: World, friends: Friends) -> None:
     answer = await friends.admin.post("/streams", {"secret_field": "hunter2", "description": {"password": "hunter2"}})
     assert "name is required" in answer.json["details"]

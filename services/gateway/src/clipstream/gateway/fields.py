@@ -30,7 +30,20 @@ def _printable(text: str) -> str:
 def as_name(text: str) -> str:
     """What of a text from elsewhere can be a `Name`; empty where nothing can."""
     seen = "".join(" " if _is_control(character) else character for character in text[: LONGEST_NAME * 10])
-    return " ".join(seen.split())[:LONGEST_NAME].strip()
+    name = " ".join(seen.split())[:LONGEST_NAME].strip()
+    return name if _is_seen(name) else ""
+
+
+def _is_seen(text: str) -> bool:
+    """Letters, numbers, punctuation or symbols: combining marks and zero-width characters alone show nothing."""
+    return any(unicodedata.category(character)[0] in "LNPS" for character in text)
+
+
+def _visible(text: str) -> str:
+    """One line with something to be seen in it."""
+    if not _is_seen(_printable(text)):
+        raise ValueError("must contain something visible")
+    return text
 
 
 def _readable(text: str) -> str:
@@ -60,14 +73,12 @@ def _prefix(text: str) -> str:
     return text
 
 
-Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
-]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_visible)]
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), AfterValidator(_visible)
 ]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_readable)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_printable)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_visible)]
 Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_distinct)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_printable)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=256), AfterValidator(_printable)]
