@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -175,11 +176,21 @@ def _bare(root: Path, payloads: Mapping[str, bytes], database_url: str, video_id
     process = subprocess.Popen(command, cwd=ROOT / "tests")
     try:
         _pin(process.pid, 0)
-        time.sleep(2)
+        _await_server(port)
         yield port
     finally:
         process.terminate()
         process.wait()
+
+
+def _await_server(port: int) -> None:
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
 
 
 async def _routes(report: Report, subject: Subject, bare_port: int) -> None:
