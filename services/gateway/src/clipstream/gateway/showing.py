@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from aiohttp import web
 from asyncpg import Pool, Record
 from yarl import URL
 
 from clipstream.gateway.pages import ShownClip, State
+from clipstream.gateway.playing import playlist
 from clipstream.gateway.repository import videos
 from clipstream.gateway.repository.shares import Share
 from clipstream.gateway.services import Services
 from clipstream.gateway.views import fact
 
 WIDE = (1280, 720)
+ENDED = ("failed", "rejected", "duplicate")
 
 
 async def look(pool: Pool, share: Share) -> Record | None:
     """The clip that is shared."""
     return await videos.by_id(pool, share.video_id)
-
-
-async def played(pool: Pool, row: Record) -> Record:
-    """The clip that plays: for an exact duplicate the one it is a copy of, as long as that is in the same stream."""
-    if row["status"] != "duplicate":
-        return row
-    original = await videos.by_id(pool, UUID(fact(row, "duplicate")["original_id"]))
-    return original if original is not None and original["stream_id"] == row["stream_id"] else row
 
 
 def size(row: Record, most: tuple[int, int] = WIDE) -> tuple[int, int]:
@@ -42,18 +34,18 @@ def shown(services: Services, request: web.Request, code: str, share: Share, row
     """The clip as its page shows it; `playing` is the clip whose renditions play."""
     page_url = services.api_url(request, f"/share/{code}")
     base = f"/media/{services.media.token(playing['id'], share=share.id)}/{playing['id']}"
-    playlist = _playlist(playing)
+    name = playlist(playing) if playing["status"] not in ENDED else None
     width, height = size(playing)
     return ShownClip(
         title=row["title"],
         uploader=row["uploader_name"],
-        state=_state(playing, playlist),
+        state=_state(playing, name),
         start_time=share.start_time,
         duration=round(playing["duration_s"]) if playing["duration_s"] else None,
         width=width,
         height=height,
-        playlist=f"{base}/{playlist}" if playlist else None,
-        captions=f"{base}/captions.vtt" if playlist and fact(playing, "transcript").get("segments") else None,
+        playlist=f"{base}/{name}" if name else None,
+        captions=f"{base}/captions.vtt" if name and fact(playing, "transcript").get("segments") else None,
         picture=f"/share/{code}/thumbnail",
         picture_url=f"{page_url}/thumbnail",
         page_url=page_url,
@@ -62,13 +54,7 @@ def shown(services: Services, request: web.Request, code: str, share: Share, row
     )
 
 
-def _playlist(row: Record) -> str | None:
-    """The stage names the playlist's key; what stands below the video's own prefix can be played."""
-    _, _, name = fact(row, "playback").get("hls_key", "").partition(f"/{row['id']}/")
-    return name if name and row["status"] not in ("failed", "rejected", "duplicate") else None
-
-
-def _state(row: Record, playlist: str | None) -> State:
-    if playlist is not None:
+def _state(row: Record, name: str | None) -> State:
+    if name is not None:
         return "playable"
     return "processing" if row["status"] in ("uploading", "processing") else "ended"

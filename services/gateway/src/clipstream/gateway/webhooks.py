@@ -20,9 +20,9 @@ from pydantic import BaseModel
 
 from clipstream.common.contracts.ids import NAMESPACE
 from clipstream.gateway.clip import Clip
+from clipstream.gateway.playing import original_of
 from clipstream.gateway.repository import deliveries, videos, webhooks
 from clipstream.gateway.signing import derive_key
-from clipstream.gateway.views import fact
 
 WebhookEvent = Literal["video.playable", "video.ready", "video.failed", "video.duplicate"]
 EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
@@ -98,8 +98,7 @@ async def tell(connection: Connection, clip: Clip, before: Standing) -> None:
 
 async def _message(connection: Connection, clip: Clip, event: WebhookEvent) -> Message:
     row = await videos.by_id(connection, clip.id)
-    original_id = None if row is None else fact(row, "duplicate").get("original_id")
-    original = None if original_id is None else await videos.by_id(connection, UUID(original_id))
+    original = None if row is None else await original_of(connection, row)
     told = Told(
         stream_id=clip.stream_id,
         video_id=clip.id,
@@ -108,7 +107,7 @@ async def _message(connection: Connection, clip: Clip, event: WebhookEvent) -> M
         duration=clip.duration_s,
         uploaded_by=None if row is None else row["uploader_name"],
         error=clip.error,
-        original_id=original["id"] if original is not None and original["stream_id"] == clip.stream_id else None,
+        original_id=None if original is None else original["id"],
     )
     return Message(type=event, timestamp=datetime.now(UTC), data=told)
 

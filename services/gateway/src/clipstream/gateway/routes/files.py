@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import PurePosixPath
-from uuid import UUID
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from asyncpg import Record
-from pydantic import Field
 
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.ids import VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
 from clipstream.gateway.access import Access
+from clipstream.gateway.playing import original_of
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import videos
-from clipstream.gateway.routes.api import Call, Query, RouteTable, VideoPath
+from clipstream.gateway.routes.api import Call, RouteTable, VideoPath
 from clipstream.gateway.serving import attachment, serve_object
 from clipstream.gateway.views import fact
 
 table = RouteTable("files")
 _REVALIDATE = "private, no-cache"
-ADDRESS_LIFE = timedelta(minutes=1)  # a download only has to begin in it; access is looked at again for the next
 UNKNOWN_TYPE = "application/octet-stream"
 # By the demuxer that read the file, never by what its uploader said: with pictures, and without.
 TYPES: dict[str, tuple[str, str]] = {
@@ -41,10 +37,6 @@ TYPES: dict[str, tuple[str, str]] = {
 _HARMLESS = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
 
 
-class FileQuery(Query):
-    proxy: bool = Field(default=False, description="send the bytes from here, never a redirect to the store")
-
-
 @table.route(
     "GET",
     "/files/videos/{video_id}/stream",
@@ -52,16 +44,12 @@ class FileQuery(Query):
     content=(UNKNOWN_TYPE, *sorted({kind for both in TYPES.values() for kind in both})),
     errors={404: "File not found", 416: "Range not satisfiable"},
 )
-async def get_file(call: Call, path: VideoPath, query: FileQuery) -> web.StreamResponse:
-    """The file as it was uploaded, whole or a range of it; from the store itself where that can be reached (302)"""
+async def get_file(call: Call, path: VideoPath) -> web.StreamResponse:
+    """The file as it was uploaded, whole or a range of it"""
     row = call.found
     key, store = ObjectKey(row["key"]), call.services.store
     if row["status"] == "uploading":
         raise Problem(404, "File not found", ["It has not arrived yet."])
-    if not query.proxy and call.request.method == hdrs.METH_GET:
-        address = await store.presign_get(key, expires_in=ADDRESS_LIFE)
-        if address is not None:
-            return web.Response(status=302, headers={hdrs.LOCATION: address, hdrs.CACHE_CONTROL: "private, no-store"})
     headers = attachment(row["title"], PurePosixPath(key).suffix) | _HARMLESS
     try:
         return await serve_object(
@@ -106,9 +94,8 @@ async def _picture(call: Call, row: Record) -> ObjectKey:
     if row["status"] in ("uploading", "processing"):
         return await marked(row["id"], "processing", title=row["title"], poster=_poster(row))
     if row["status"] == "duplicate":
-        original = await videos.by_id(call.services.pool, UUID(fact(row, "duplicate")["original_id"]))
-        same = original if original is not None and original["stream_id"] == row["stream_id"] else None
-        poster = _poster(row) or (None if same is None else _poster(same))
+        original = await original_of(call.services.pool, row)
+        poster = _poster(row) or (None if original is None else _poster(original))
         return await marked(row["id"], "duplicate", title=row["title"], poster=poster)
     return keys.thumbnail(VideoId(row["id"]))
 

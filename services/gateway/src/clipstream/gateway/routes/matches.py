@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from clipstream.common.errors import Outage
 from clipstream.gateway import views
 from clipstream.gateway.access import Access
+from clipstream.gateway.playing import original_of
 from clipstream.gateway.problems import Problem, unavailable
 from clipstream.gateway.repository import matches, videos
 from clipstream.gateway.routes.api import Call, Reply, RouteTable, VideoPath
@@ -91,10 +92,10 @@ class PointsOfView(BaseModel):
 async def get_duplicate(call: Call, path: VideoPath) -> Duplicate:
     """Which video this one is a copy of"""
     row = call.found
-    found = fact(row, "duplicate") if row["status"] == "duplicate" else {}  # a dismissed one was told to be one, once
-    original = await videos.by_id(call.services.pool, UUID(found["original_id"])) if found else None
-    if original is None or original["stream_id"] != row["stream_id"]:
+    original = await original_of(call.services.pool, row)
+    if original is None:
         raise Problem(404, "Not a duplicate video")
+    found = fact(row, "duplicate")
     return Duplicate(
         original_video=OriginalVideo(
             id=original["id"],

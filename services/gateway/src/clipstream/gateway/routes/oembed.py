@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field
 from yarl import URL
 
 from clipstream.gateway.access import Access
+from clipstream.gateway.playing import played
 from clipstream.gateway.problems import Problem
 from clipstream.gateway.routes.api import Call, Query, RouteTable
-from clipstream.gateway.showing import look, played, shown, size
+from clipstream.gateway.showing import look, shown, size
 
 table = RouteTable("sharing")
 DEFAULT_WIDTH = 640

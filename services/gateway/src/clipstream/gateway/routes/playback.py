@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from clipstream.gateway import views
 from clipstream.gateway.access import Access
+from clipstream.gateway.playing import played, playlist
 from clipstream.gateway.problems import Problem
-from clipstream.gateway.repository import videos
 from clipstream.gateway.routes.api import Call, Reply, RouteTable, VideoPath
 from clipstream.gateway.views import fact
 
@@ -47,29 +47,19 @@ class StillProcessing(BaseModel):
 )
 async def get_playback(call: Call, path: VideoPath) -> Playback | Reply:
     """Addresses to play a video, as soon as its renditions are there; 202 before"""
-    row = await _shown(call)
+    row = await played(call.services.pool, call.found)
     if row["status"] in ("failed", "rejected", "duplicate"):
         raise Problem(409, "Video cannot be played", [row["error"] or ORPHANED])
-    hls_url = _hls_url(call, row)
-    if hls_url is None:
+    name = playlist(row)
+    if name is None:
         return Reply(await _still(call, row), status=202)
     return Playback(
-        hls_url=hls_url,
+        hls_url=_media_url(call, row["id"], name),
         dash_url=None,
         bitrates=_heights(row),
         captions_url=_media_url(call, row["id"], "captions.vtt") if fact(row, "transcript").get("segments") else None,
         storyboard_url=None,
     )
-
-
-async def _shown(call: Call) -> Record:
-    """The video; for an exact duplicate the one it is a copy of, which plays the same."""
-    row = call.found
-    if row["status"] == "duplicate":
-        original = await videos.by_id(call.services.pool, UUID(fact(row, "duplicate")["original_id"]))
-        if original is not None and original["stream_id"] == row["stream_id"]:
-            return original
-    return row
 
 
 async def _still(call: Call, row: Record) -> StillProcessing:
@@ -79,12 +69,6 @@ async def _still(call: Call, row: Record) -> StillProcessing:
 
 def _heights(row: Record) -> list[int]:
     return sorted({rendition["height"] for rendition in fact(row, "playback").get("renditions", ())})
-
-
-def _hls_url(call: Call, row: Record) -> str | None:
-    """The stage names the playlist's key; what stands below the video's own prefix is served."""
-    _, _, name = fact(row, "playback").get("hls_key", "").partition(f"/{row['id']}/")
-    return _media_url(call, row["id"], name) if name else None
 
 
 def _media_url(call: Call, video_id: UUID, name: str) -> str:

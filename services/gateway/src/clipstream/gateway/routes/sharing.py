@@ -21,6 +21,7 @@ from clipstream.gateway.access import Access
 from clipstream.gateway.fields import Secret
 from clipstream.gateway.limits import Limit
 from clipstream.gateway.pages import Template
+from clipstream.gateway.playing import played
 from clipstream.gateway.problems import Problem, describe
 from clipstream.gateway.repository import shares
 from clipstream.gateway.repository.shares import Share
@@ -28,7 +29,7 @@ from clipstream.gateway.routes.api import Body, Call, Path, RouteTable
 from clipstream.gateway.routes.dispatch import BODY_PATIENCE_S, matches
 from clipstream.gateway.serving import serve_object
 from clipstream.gateway.sharing import UNLOCKED_FOR_S
-from clipstream.gateway.showing import look, played, shown
+from clipstream.gateway.showing import look, shown
 
 table = RouteTable("sharing")
 PROOF_COOKIE = "clipstream_share"
