@@ -62,6 +62,22 @@ EXAMPLES: tuple[events.Event, ...] = (
         content_hash="sha256:" + "1f" * 32,
         packet_hash="sha256:" + "2e" * 32,
     ),
+    events.ClipAdmitted(
+        **OF,
+        key=KEY,
+        etag=ETAG,
+        media=MEDIA,
+        probe_key=keys.probe(VIDEO),
+        content_hash="sha256:" + "1f" * 32,
+        packet_hash="sha256:" + "2e" * 32,
+    ),
+    events.ClipPreviewed(
+        **OF, thumbnail_key=keys.thumbnail(VIDEO), copied=True, verdict="The source can be played as it is."
+    ),
+    events.ClipPlayable(**OF, hls_key=keys.provisional(VIDEO, "master.m3u8"), kind="copy"),
+    events.PartPlanned(**OF, plan="0a1b2c3d4e5f", part=0, parts=2),
+    events.LongPartPlanned(**OF, plan="0a1b2c3d4e5f", part=7, parts=24),
+    events.ClipCaptioned(**OF, joined=True),
     events.ClipDuplicate(**OF, original_id=ORIGINAL, kind="remuxed", similarity=1.0),
     events.ClipTranscoded(
         **OF,

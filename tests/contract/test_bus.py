@@ -9,7 +9,7 @@ import pytest
 
 from clipstream.common.bus.port import Bus, Unroutable
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipDeleted, ClipProgress, ClipReady, ClipUnique, UploadCompleted
+from clipstream.common.contracts.events import ClipAdmitted, ClipDeleted, ClipProgress, ClipReady, UploadCompleted
 from clipstream.common.contracts.ids import RunId
 from fixtures import clips
 from fixtures.inbox import Inbox
@@ -17,10 +17,10 @@ from fixtures.inbox import Inbox
 
 async def test_an_event_reaches_each_queue_bound_to_it_and_no_other(each_bus: Bus) -> None:
     stt, embed, ingest = Inbox[Envelope](), Inbox[Envelope](), Inbox[Envelope]()
-    await each_bus.consume("stt", [ClipUnique], stt)
-    await each_bus.consume("embed", [ClipUnique], embed)
+    await each_bus.consume("stt", [ClipAdmitted], stt)
+    await each_bus.consume("embed", [ClipAdmitted], embed)
     await each_bus.consume("ingest", [UploadCompleted], ingest)
-    sent = clips.envelope(clips.clip_unique())
+    sent = clips.envelope(clips.clip_admitted())
 
     await each_bus.publish(sent)
 
@@ -45,9 +45,9 @@ async def test_an_event_that_no_queue_takes_is_refused_to_its_publisher(each_bus
 
 async def test_a_queue_can_be_addressed_directly(each_bus: Bus) -> None:
     stt, embed = Inbox[Envelope](), Inbox[Envelope]()
-    await each_bus.consume("stt", [ClipUnique], stt)
-    await each_bus.consume("embed", [ClipUnique], embed)
-    direct, to_all = clips.envelope(clips.clip_unique()), clips.envelope(clips.clip_unique())
+    await each_bus.consume("stt", [ClipAdmitted], stt)
+    await each_bus.consume("embed", [ClipAdmitted], embed)
+    direct, to_all = clips.envelope(clips.clip_admitted()), clips.envelope(clips.clip_admitted())
     await each_bus.publish(direct, queue="stt")
     await each_bus.publish(to_all)
     assert [await stt.next(), await stt.next()] == [direct, to_all]
@@ -56,8 +56,8 @@ async def test_a_queue_can_be_addressed_directly(each_bus: Bus) -> None:
 
 async def test_a_delayed_event_comes_out_in_its_queue_after_a_sooner_one(each_bus: Bus) -> None:
     inbox = Inbox[Envelope]()
-    await each_bus.consume("stt", [ClipUnique], inbox)
-    late, soon = clips.envelope(clips.clip_unique()), clips.envelope(clips.clip_unique())
+    await each_bus.consume("stt", [ClipAdmitted], inbox)
+    late, soon = clips.envelope(clips.clip_admitted()), clips.envelope(clips.clip_admitted())
     await each_bus.publish(late, queue="stt", delay=timedelta(milliseconds=200))
     await each_bus.publish(soon, queue="stt", delay=timedelta(milliseconds=1))
     assert [await inbox.next(), await inbox.next()] == [soon, late]
@@ -171,7 +171,7 @@ async def test_listeners_hear_events_beside_the_queue_that_takes_them(each_bus: 
 async def test_consuming_what_is_not_bound_is_refused(each_bus: Bus) -> None:
     with pytest.raises(ValueError, match="topology"):
         await each_bus.consume("nowhere", [UploadCompleted], Inbox[Envelope]())
-    with pytest.raises(ValueError, match=r"clip\.unique\.v1"):
+    with pytest.raises(ValueError, match=r"clip\.admitted\.v1"):
         await each_bus.consume("stt", [UploadCompleted], Inbox[Envelope]())
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from clipstream.common.bus.port import Bus, DeadLetter
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipUnique, UploadCompleted
+from clipstream.common.contracts.events import ClipAdmitted, UploadCompleted
 from clipstream.common.errors import Outage, Permanent, Transient
 from fixtures import clips
 from fixtures.inbox import Inbox
@@ -61,9 +61,9 @@ async def test_a_retry_goes_to_the_queue_that_failed_alone(each_bus: Bus) -> Non
     async def fine(envelope: Envelope) -> None:
         await embed(envelope.attempt)
 
-    await each_bus.consume("stt", [ClipUnique], flaky)
-    await each_bus.consume("embed", [ClipUnique], fine)
-    await each_bus.publish(clips.envelope(clips.clip_unique()))
+    await each_bus.consume("stt", [ClipAdmitted], flaky)
+    await each_bus.consume("embed", [ClipAdmitted], fine)
+    await each_bus.publish(clips.envelope(clips.clip_admitted()))
     assert [await stt.next(), await stt.next(), await embed.next()] == [1, 2, 1]
     await each_bus.drain(timedelta(seconds=5))
     assert embed.empty()

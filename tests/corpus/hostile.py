@@ -253,3 +253,15 @@ def digest(source: BinaryIO, *, jumps: list[tuple[int, int]]) -> list[str]:
     while piece := source.read(100_000):
         whole.update(piece)
     return [*parts, whole.hexdigest()]
+
+
+def make_files(*, scratch: Path, count: int, emit: Callable[[Path], None], progress: Callable[[float], None]) -> int:
+    for number in range(count):
+        (scratch / f"{number}.bin").write_bytes(bytes([number % 256]) * 1000)
+        emit(Path(f"{number}.bin"))
+        progress((number + 1) / count)
+    return count
+
+
+def hand_over(*, name: str, emit: Callable[[Path], None]) -> None:
+    emit(Path(name))

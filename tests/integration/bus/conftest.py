@@ -13,11 +13,11 @@ import pytest
 from clipstream.common.bus.rabbit import Patience, RabbitBus, connect
 from clipstream.common.bus.retry import RetryPolicy
 from clipstream.common.bus.topology import Topology
-from clipstream.common.contracts.events import ClipUnique, UploadCompleted
+from clipstream.common.contracts.events import ClipAdmitted, UploadCompleted
 from fixtures.broker import Broker
 
 STEPS = (timedelta(milliseconds=100), timedelta(milliseconds=500))
-TOPOLOGY = Topology(queues={"ingest": (UploadCompleted,), "stt": (ClipUnique,)}, retry_steps=STEPS)
+TOPOLOGY = Topology(queues={"ingest": (UploadCompleted,), "stt": (ClipAdmitted,)}, retry_steps=STEPS)
 POLICY = RetryPolicy(steps=STEPS, max_attempts=3, outage_patience=timedelta(seconds=30))
 PATIENCE = Patience(publish=timedelta(seconds=30), outage_pause=timedelta(0), self_check=timedelta(milliseconds=300))
 

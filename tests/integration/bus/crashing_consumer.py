@@ -13,11 +13,11 @@ from pydantic import AmqpDsn
 from clipstream.common.bus.rabbit import connect
 from clipstream.common.bus.topology import Topology
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipUnique, UploadCompleted
+from clipstream.common.contracts.events import ClipAdmitted, UploadCompleted
 from clipstream.common.settings import BusSettings
 
 TOPOLOGY = Topology(
-    queues={"ingest": (UploadCompleted,), "stt": (ClipUnique,)},
+    queues={"ingest": (UploadCompleted,), "stt": (ClipAdmitted,)},
     retry_steps=(timedelta(milliseconds=100), timedelta(milliseconds=500)),
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 from clipstream.common.bus.rabbit import Patience, RabbitBus, connect
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipUnique, UploadCompleted
+from clipstream.common.contracts.events import ClipAdmitted, UploadCompleted
 from clipstream.common.errors import Outage
 from clipstream.common.settings import BusSettings
 from fixtures import clips
@@ -26,11 +26,11 @@ async def test_a_restarted_broker_neither_loses_running_work_nor_has_it_done_twi
     async def work(envelope: Envelope) -> None:
         await begun(envelope)
         await go.wait()
-        await bus.publish(envelope.follow(clips.clip_unique(), stage="ingest"))
+        await bus.publish(envelope.follow(clips.clip_admitted(), stage="ingest"))
 
     observer = await make_bus()
     await bus.consume("ingest", [UploadCompleted], work)
-    await observer.consume("stt", [ClipUnique], outputs)
+    await observer.consume("stt", [ClipAdmitted], outputs)
     sent = clips.envelope()
     await bus.publish(sent)
     await begun.next()
@@ -194,14 +194,14 @@ async def test_a_disk_alarm_delays_publishing_and_nothing_else(bus: RabbitBus, b
         await go.wait()
 
     await bus.consume("ingest", [UploadCompleted], work)
-    await bus.consume("stt", [ClipUnique], inbox)
+    await bus.consume("stt", [ClipAdmitted], inbox)
     running, next_one = clips.envelope(), clips.envelope()
     await bus.publish(running)
     await bus.publish(next_one)
     assert await begun.next() == running
     await broker.control("set_disk_free_limit", "900000GB")
     try:
-        held = asyncio.create_task(bus.publish(clips.envelope(clips.clip_unique())))
+        held = asyncio.create_task(bus.publish(clips.envelope(clips.clip_admitted())))
         go.set()
         assert await begun.next() == next_one  # the first was acknowledged, so its slot is free again
         assert not held.done()

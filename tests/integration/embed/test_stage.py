@@ -21,7 +21,7 @@ MODEL = Path(__file__).parents[3] / "models" / "frame-descriptor-v1"
 
 
 async def embedded(path: Path, attempt: CagedAttempt) -> tuple[ClipEmbedded, Embeddings]:
-    event = clips.clip_unique()
+    event = clips.clip_admitted()
     await attempt.store.put_file(event.key, path, content_type="video/mp4")
     [answer] = await build(lambda: Encoder.load(MODEL)).handler(event, attempt)
     assert isinstance(answer, ClipEmbedded)

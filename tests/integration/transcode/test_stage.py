@@ -30,7 +30,7 @@ class Killed(Exception):
 
 
 async def upload(store: DiskStore, path: Path) -> ClipUnique:
-    event = clips.clip_unique()
+    event = clips.clip_admitted()
     stored = await store.put_file(event.key, path, content_type="video/mp4")
     return event.model_copy(update={"etag": stored.etag})
 

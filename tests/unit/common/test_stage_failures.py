@@ -85,13 +85,13 @@ async def test_an_outage_burns_no_attempt_and_ends_as_failed_after_its_patience(
 
 async def test_a_handler_that_answers_what_it_did_not_promise_fails(service: Service) -> None:
     async def wrong(_: UploadCompleted, __: StageContext) -> Sequence[Event]:
-        return [clips.clip_unique()]
+        return [clips.clip_admitted()]
 
     await service.run(wrong)
     await service.bus.publish(clips.envelope())
     failed = (await service.next()).data
     assert isinstance(failed, ClipFailed)
-    assert "clip.unique.v1" in failed.error
+    assert "clip.admitted.v1" in failed.error
 
 
 async def test_a_handler_that_takes_too_long_is_stopped(service: Service) -> None:

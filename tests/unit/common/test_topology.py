@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from clipstream.common.bus.topology import QUEUES, Topology, retry_exchange, retry_queue, work_arguments
-from clipstream.common.contracts.events import EVENTS, ClipProgress, ClipUnique, Stage, UploadCompleted
+from clipstream.common.contracts.events import EVENTS, ClipAdmitted, ClipProgress, Stage, UploadCompleted
 
 
 def test_every_stage_has_its_queue() -> None:
@@ -48,9 +48,9 @@ def test_arguments_of_a_work_queue_do_not_change() -> None:
 
 
 def test_consuming_what_is_not_bound_is_refused_in_words() -> None:
-    topology = Topology(queues={"stt": (ClipUnique,)})
-    topology.check("stt", [ClipUnique])
+    topology = Topology(queues={"stt": (ClipAdmitted,)})
+    topology.check("stt", [ClipAdmitted])
     with pytest.raises(ValueError, match="no queue 'sst'"):
-        topology.check("sst", [ClipUnique])
-    with pytest.raises(ValueError, match=r"bound to 'stt' are clip\.unique\.v1"):
+        topology.check("sst", [ClipAdmitted])
+    with pytest.raises(ValueError, match=r"bound to 'stt' are clip\.admitted\.v1"):
         topology.check("stt", [UploadCompleted])

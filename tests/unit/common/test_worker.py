@@ -177,10 +177,10 @@ async def test_what_cannot_be_read_dies_without_bothering_the_handler(body: byte
 
 async def test_an_event_of_a_type_that_the_consumer_does_not_know_dies() -> None:
     gate, outlet = Gate(), FakeOutlet()
-    delivery = FakeDelivery(clips.envelope(clips.clip_unique()).to_bytes())
+    delivery = FakeDelivery(clips.envelope(clips.clip_admitted()).to_bytes())
     worker(gate, outlet).accept(delivery)
     await settled(delivery)
-    assert "clip.unique.v1" in outlet.buried[0].headers[DEAD_ERROR]
+    assert "clip.admitted.v1" in outlet.buried[0].headers[DEAD_ERROR]
 
 
 async def test_drain_gives_back_what_waits_for_a_slot_and_finishes_what_runs() -> None:

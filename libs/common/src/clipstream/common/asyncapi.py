@@ -13,12 +13,16 @@ from clipstream.common.bus.topology import EVENTS_EXCHANGE, PROGRESS_EXCHANGE, Q
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import (
     EVENTS,
+    ClipAdmitted,
+    ClipCaptioned,
     ClipDeleted,
     ClipDuplicate,
     ClipEmbedded,
     ClipFailed,
     ClipIndexed,
     ClipIngested,
+    ClipPlayable,
+    ClipPreviewed,
     ClipProgress,
     ClipReady,
     ClipRejected,
@@ -26,6 +30,8 @@ from clipstream.common.contracts.events import (
     ClipTranscribed,
     ClipUnique,
     Event,
+    LongPartPlanned,
+    PartPlanned,
     UploadCompleted,
 )
 
@@ -33,10 +39,12 @@ Document: TypeAlias = dict[str, Any]
 
 _STAGE = (ClipFailed, ClipProgress)  # what every stage may answer, by the runner
 EMITTERS: Mapping[str, tuple[type[Event], ...]] = {
-    "gateway": (UploadCompleted, ClipUnique, ClipReady, ClipFailed, ClipDeleted),
+    "gateway": (UploadCompleted, ClipUnique, ClipAdmitted, ClipReady, ClipFailed, ClipDeleted),
     "ingest": (ClipIngested, ClipRejected, *_STAGE),
     "dedupe": (ClipUnique, ClipDuplicate, *_STAGE),
-    "transcode": (ClipTranscoded, *_STAGE),
+    "preview": (ClipPreviewed, ClipPlayable, *_STAGE),
+    "transcode": (PartPlanned, LongPartPlanned, ClipPlayable, ClipTranscoded, *_STAGE),
+    "captions": (ClipCaptioned, *_STAGE),
     "stt": (ClipTranscribed, *_STAGE),
     "embed": (ClipEmbedded, *_STAGE),
     "search_text": (ClipIndexed, *_STAGE),

@@ -8,7 +8,7 @@ import numpy as np
 
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.documents import Embeddings, FrameVector
-from clipstream.common.contracts.events import ClipEmbedded, ClipUnique
+from clipstream.common.contracts.events import ClipAdmitted, ClipEmbedded
 from clipstream.common.stage.context import StageContext
 from clipstream.common.stage.spec import StageSpec
 from clipstream.embed.frames import Grid, sample_frames
@@ -17,10 +17,10 @@ from clipstream.embed.processor import Encoder, ModelCard, Vectors
 DECIMALS = 5
 
 
-def build(load: Callable[[], Encoder], *, slots: int = 1) -> StageSpec[ClipUnique]:
+def build(load: Callable[[], Encoder], *, slots: int = 1) -> StageSpec[ClipAdmitted]:
     """`load` gives the model, loaded on first use and kept; it raises `Permanent` where the model cannot be had."""
 
-    async def handle(event: ClipUnique, context: StageContext) -> Sequence[ClipEmbedded]:
+    async def handle(event: ClipAdmitted, context: StageContext) -> Sequence[ClipEmbedded]:
         encoder = await context.thread(load)
         size = encoder.card.input
         grid = await context.isolate(sample_frames, source=event.key, width=size.width, height=size.height)
@@ -40,10 +40,10 @@ def build(load: Callable[[], Encoder], *, slots: int = 1) -> StageSpec[ClipUniqu
             )
         ]
 
-    return StageSpec(name="embed", consumes=ClipUnique, emits=(ClipEmbedded,), handler=handle, slots=slots)
+    return StageSpec(name="embed", consumes=ClipAdmitted, emits=(ClipEmbedded,), handler=handle, slots=slots)
 
 
-def _document(event: ClipUnique, card: ModelCard, grid: Grid, vectors: Vectors) -> bytes:
+def _document(event: ClipAdmitted, card: ModelCard, grid: Grid, vectors: Vectors) -> bytes:
     rounded = np.round(vectors.astype(np.float64), DECIMALS).tolist()
     return (
         Embeddings(

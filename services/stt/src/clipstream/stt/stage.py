@@ -11,7 +11,7 @@ import numpy as np
 
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.documents import Transcript
-from clipstream.common.contracts.events import ClipTranscribed, ClipUnique
+from clipstream.common.contracts.events import ClipAdmitted, ClipTranscribed
 from clipstream.common.contracts.ids import VideoId
 from clipstream.common.stage.context import StageContext
 from clipstream.common.stage.spec import StageSpec
@@ -22,10 +22,10 @@ from clipstream.stt.processor import Samples, Transcriber, Transcription
 DECODING_SHARE = 0.1  # of the progress bar
 
 
-def build(load: Callable[[], Transcriber], *, time_limit: timedelta) -> StageSpec[ClipUnique]:
+def build(load: Callable[[], Transcriber], *, time_limit: timedelta) -> StageSpec[ClipAdmitted]:
     """`load` gives the engine, loaded on first use and kept; it raises `Permanent` where the model cannot be had."""
 
-    async def handle(event: ClipUnique, context: StageContext) -> Sequence[ClipTranscribed]:
+    async def handle(event: ClipAdmitted, context: StageContext) -> Sequence[ClipTranscribed]:
         transcriber = await context.thread(load)
         wanted = [track.index for track in voice_tracks(event.media.audio)]
         extracted: list[ExtractedTrack] = []
@@ -48,7 +48,9 @@ def build(load: Callable[[], Transcriber], *, time_limit: timedelta) -> StageSpe
             )
         ]
 
-    return StageSpec(name="stt", consumes=ClipUnique, emits=(ClipTranscribed,), handler=handle, ack_timeout=time_limit)
+    return StageSpec(
+        name="stt", consumes=ClipAdmitted, emits=(ClipTranscribed,), handler=handle, ack_timeout=time_limit
+    )
 
 
 async def _hear(
@@ -66,7 +68,7 @@ def _read(path: Path) -> Samples:
     return np.fromfile(path, dtype=np.float32)
 
 
-def _merge(event: ClipUnique, transcriber: Transcriber, tracks: list[int], heard: list[Transcription]) -> Transcript:
+def _merge(event: ClipAdmitted, transcriber: Transcriber, tracks: list[int], heard: list[Transcription]) -> Transcript:
     segments = sorted((segment for part in heard for segment in part.segments), key=lambda s: (s.start_s, s.track))
     spoken = max(heard, key=lambda part: len(part.segments), default=None)
     return Transcript(

@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 from clipstream.common.bus.retry import STEPS
 from clipstream.common.contracts.events import (
     EVENTS,
+    ClipAdmitted,
     ClipDeleted,
     ClipEmbedded,
     ClipIngested,
@@ -25,6 +26,8 @@ from clipstream.common.contracts.events import (
     ClipTranscribed,
     ClipUnique,
     Event,
+    LongPartPlanned,
+    PartPlanned,
     UploadCompleted,
 )
 
@@ -40,19 +43,32 @@ _DELIVERY_LIMIT = 3  # crashes of the consuming process; the broker delivers onc
 _CONSUMER_TIMEOUT = timedelta(hours=2)  # since 3.12 per queue; before, the node's own setting holds
 _UNLIMITED = 1_000_000  # 4.x has a default of 20, and 3.10 does not know how to say "none"
 
+_WORK_ONLY = (ClipProgress, PartPlanned, LongPartPlanned)
+
 Arguments: TypeAlias = dict[str, str | int]
 
-QUEUES: Mapping[str, tuple[type[Event], ...]] = {
-    "ingest": (UploadCompleted,),
-    "dedupe": (ClipIngested,),
+_NO_LONGER: Mapping[str, tuple[type[Event], ...]] = {
     "transcode": (ClipUnique,),
     "stt": (ClipUnique,),
     "embed": (ClipUnique,),
+}
+"""Bindings of earlier versions: a queue that outlived an upgrade would get events that its consumer does not know."""
+
+QUEUES: Mapping[str, tuple[type[Event], ...]] = {
+    "ingest": (UploadCompleted,),
+    "preview": (ClipIngested,),
+    "dedupe": (ClipIngested,),
+    "transcode": (ClipAdmitted,),
+    "transcode.short": (PartPlanned,),
+    "transcode.long": (LongPartPlanned,),
+    "stt": (ClipAdmitted,),
+    "embed": (ClipAdmitted,),
+    "captions": (ClipTranscribed,),
     "search_text": (ClipTranscribed,),
     "search_vectors": (ClipEmbedded,),
     "dedupe.deletions": (ClipDeleted,),
     "search.deletions": (ClipDeleted,),
-    PROJECTOR_QUEUE: tuple(event for event in EVENTS.values() if event is not ClipProgress),
+    PROJECTOR_QUEUE: tuple(event for event in EVENTS.values() if event not in _WORK_ONLY),
 }
 
 
@@ -135,4 +151,6 @@ class Topology:
         queue = await channel.declare_queue(name, durable=True, arguments=dict(arguments))
         for event in self.queues.get(name, ()):
             await queue.bind(EVENTS_EXCHANGE, event.type)
+        for event in _NO_LONGER.get(name, ()):
+            await queue.unbind(EVENTS_EXCHANGE, event.type)
         return queue

@@ -11,7 +11,7 @@ from clipstream.common.contracts.ids import RunId, StreamId, VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import MediaInfo
 
-Stage = Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+Stage = Literal["ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"]
 
 
 class Event(BaseModel):
@@ -66,6 +66,18 @@ class ClipUnique(Event):
     packet_hash: str
 
 
+class ClipAdmitted(Event):
+    """A unique clip's turn has come: the costly stages begin. The fields are those of `clip.unique.v1`."""
+
+    type: ClassVar[str] = "clip.admitted.v1"
+    key: ObjectKey
+    etag: str
+    media: MediaInfo
+    probe_key: ObjectKey
+    content_hash: str
+    packet_hash: str
+
+
 class ClipDuplicate(Event):
     """The same clip is in the stream already; processing ends here."""
 
@@ -73,6 +85,40 @@ class ClipDuplicate(Event):
     original_id: VideoId
     kind: Literal["identical", "remuxed"]
     similarity: float = 1.0
+
+
+class ClipPreviewed(Event):
+    """The poster and its marked copies are in the store. `copied` says whether the source itself can be played, `verdict`
+    in words why or why not."""
+
+    type: ClassVar[str] = "clip.previewed.v1"
+    thumbnail_key: ObjectKey
+    copied: bool
+    verdict: str
+
+
+class ClipPlayable(Event):
+    """Something of the clip can be played before everything is made: the source, repackaged, or the lowest rendition as
+    far as it is. What lies at `hls_key` goes when the clip turns out to be a duplicate, and when the ladder is there."""
+
+    type: ClassVar[str] = "clip.playable.v1"
+    hls_key: ObjectKey
+    kind: Literal["copy", "rendition"]
+
+
+class PartPlanned(Event):
+    """One part of a clip is to be made, by the plan in the store. Parts of one clip can be made by many at once."""
+
+    type: ClassVar[str] = "part.planned.v1"
+    plan: str
+    part: int = Field(ge=0)
+    parts: int = Field(ge=1)
+
+
+class LongPartPlanned(PartPlanned):
+    """A part of a long clip. It waits in a lane of its own, so that short clips never stand behind it."""
+
+    type: ClassVar[str] = "part.planned_long.v1"
 
 
 class Rendition(BaseModel):
@@ -96,6 +142,11 @@ class ClipTranscoded(Event):
     renditions: tuple[Rendition, ...]
     duration_s: float
     stored_bytes: int = Field(default=0, description="what the renditions, playlists and pictures take in the store")
+    dash_key: ObjectKey | None = None
+    storyboard_key: ObjectKey | None = Field(default=None, description="WebVTT whose cues name regions of sprites")
+    preview_key: ObjectKey | None = Field(default=None, description="a short silent MP4 to show under the pointer")
+    pictures: int = Field(default=0, description="decoded or lost, over the whole clip")
+    damaged: int = Field(default=0, description="of `pictures`, those lost or concealed")
 
 
 class ClipTranscribed(Event):
@@ -108,6 +159,13 @@ class ClipTranscribed(Event):
     language: str | None = None
     model: str
     model_kind: Literal["demo", "general"] = "general"
+
+
+class ClipCaptioned(Event):
+    """The playlists of the clip name its captions, if there are both."""
+
+    type: ClassVar[str] = "clip.captioned.v1"
+    joined: bool
 
 
 class ClipEmbedded(Event):
@@ -160,6 +218,8 @@ class ClipProgress(Event):
     attempt: int = 1
     run_id: RunId
     note: str | None = None
+    part: int = Field(default=0, ge=0, description="of a stage that works in parts: the one that this is about")
+    parts: int = Field(default=1, ge=1)
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -168,10 +228,16 @@ EVENTS: dict[str, type[Event]] = {
         UploadCompleted,
         ClipIngested,
         ClipRejected,
+        ClipPreviewed,
+        ClipPlayable,
         ClipUnique,
+        ClipAdmitted,
         ClipDuplicate,
+        PartPlanned,
+        LongPartPlanned,
         ClipTranscoded,
         ClipTranscribed,
+        ClipCaptioned,
         ClipEmbedded,
         ClipIndexed,
         ClipReady,

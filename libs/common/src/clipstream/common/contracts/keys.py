@@ -27,13 +27,14 @@ def video_of_original(key: str) -> VideoId | None:
 
 
 def processed(video_id: VideoId, name: str = "") -> ObjectKey:
-    """Something playable: `master.m3u8`, `720p.m3u8`, `segments/{plan}/{run}/...`."""
+    """Something playable: `master.m3u8`, `720p.m3u8`, `segments/{plan}/...`."""
     return ObjectKey(f"processed-videos/{video_id}/{name}")
 
 
-def manifest(video_id: VideoId, stage: str) -> ObjectKey:
-    """The commit mark of a stage: written last, once; it names the run that won and the events it answered with."""
-    return processed(video_id, f"manifests/{stage}.json")
+def manifest(video_id: VideoId, stage: str, part: str = "") -> ObjectKey:
+    """The commit mark of a stage, or of one part of its work: written last, once; it names the run that won and the
+    events it answered with."""
+    return processed(video_id, f"manifests/{stage}{'-' + part if part else ''}.json")
 
 
 def probe(video_id: VideoId) -> ObjectKey:
@@ -49,6 +50,17 @@ def thumbnail(video_id: VideoId, overlay: str = "") -> ObjectKey:
 def transcript(video_id: VideoId) -> ObjectKey:
     """Timestamped segments and words as JSON."""
     return ObjectKey(f"transcripts/{video_id}.json")
+
+
+def provisional(video_id: VideoId, name: str = "") -> ObjectKey:
+    """What can be played before everything is made: playlists that name segments of the source copy or of the plan."""
+    return processed(video_id, f"provisional/{name}")
+
+
+def segments(video_id: VideoId, plan: str, name: str = "") -> ObjectKey:
+    """What one plan makes of a source: segments, the documents of its parts, and `output.json`, which says that it is
+    complete."""
+    return processed(video_id, f"segments/{plan}/{name}")
 
 
 def captions(video_id: VideoId) -> ObjectKey:

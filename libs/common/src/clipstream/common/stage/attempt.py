@@ -14,6 +14,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Cancelled
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.heartbeat import Heartbeat
+from clipstream.common.stage.outputs import Take
 from clipstream.common.store.objects import ObjectStore
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Isolate(Protocol):
         scratch: Path,
         limits: Limits | None,
         progress: Callable[[float], None],
+        take: Take | None,
         **arguments: object,
     ) -> T: ...
 
@@ -67,6 +69,7 @@ class Attempt:
         *,
         source: ObjectKey | None = None,
         limits: Limits | None = None,
+        take: Take | None = None,
         **arguments: object,
     ) -> T:
         return await self._caged(
@@ -76,6 +79,7 @@ class Attempt:
             scratch=self.scratch,
             limits=limits,
             progress=self.progress,
+            take=take,
             **arguments,
         )
 

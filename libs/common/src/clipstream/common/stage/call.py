@@ -16,7 +16,7 @@ from clipstream.common import errors
 
 T = TypeVar("T")
 
-INJECTED = frozenset({"progress", "scratch"})
+INJECTED = frozenset({"progress", "scratch", "emit"})
 _FROM_CHILD = (errors.Permanent, errors.Transient)
 """What a child can know. It talks to no server and is told of no cancellation, so it has no say in those."""
 

@@ -24,6 +24,7 @@ class Kind(bytes, Enum):
     CAGED = b"C"
     READ = b"R"
     PROGRESS = b"P"
+    MADE = b"M"
     RESULT = b"="
     ERROR = b"!"
 
@@ -33,6 +34,7 @@ LARGEST: dict[Kind, int] = {
     Kind.CAGED: 4 << 10,
     Kind.READ: READ.size,
     Kind.PROGRESS: FRACTION.size,
+    Kind.MADE: 255,
     Kind.RESULT: 16 << 20,
     Kind.ERROR: 64 << 10,
 }
@@ -63,6 +65,12 @@ class Channel:
         with self._reading:
             self.send(Kind.READ, READ.pack(offset, length))
             return self.receive()
+
+    def hand_over(self, name: str) -> None:
+        """Say that the file `name` is complete. Returns once the parent has room for it; from then on it is the parent's."""
+        with self._reading:
+            self.send(Kind.MADE, name.encode())
+            self.receive()
 
     def _exactly(self, length: int) -> bytearray:
         body = bytearray(length)

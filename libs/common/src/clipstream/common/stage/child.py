@@ -25,6 +25,7 @@ def main() -> None:
     channel = Channel(int(sys.argv[1]))
     cage.die_with_parent(int(sys.argv[2]))
     job = json.loads(channel.receive())
+    os.nice(job["nice"])
     try:
         closed = cage.close(cage.Bounds(**job["bounds"]), scratch=job["scratch"], sources=job["sources"])
     except cage.Unsafe as error:
@@ -57,6 +58,8 @@ def _run(job: dict[str, Any], channel: Channel) -> bytes:
         arguments["progress"] = _progress(channel)
     if "scratch" in parameters:
         arguments["scratch"] = Path(job["scratch"])
+    if "emit" in parameters:
+        arguments["emit"] = lambda file: channel.hand_over(str(file))
     source = [] if job["source_size"] is None else [_source(channel, job["source_size"])]
     result = target(*source, **arguments)
     value = TypeAdapter(hints["return"]).dump_json(result)

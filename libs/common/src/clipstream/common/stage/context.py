@@ -10,6 +10,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from clipstream.common.contracts.ids import RunId
 from clipstream.common.contracts.keys import ObjectKey
+from clipstream.common.stage.outputs import Take
 from clipstream.common.store.objects import ObjectStore
 
 T = TypeVar("T")
@@ -18,13 +19,15 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one child process: wall clock, CPU time, address space, size of one written file, open files."""
+    """Bounds on one child process: wall clock, CPU time, address space, size of one written file, open files. `nice` is
+    how far it stands back behind others on its machine, as in nice(2)."""
 
     wall: timedelta = timedelta(minutes=10)
     cpu: timedelta = timedelta(minutes=20)
     memory_bytes: int = 4 << 30
     file_bytes: int = 8 << 30
     open_files: int = 256
+    nice: int = 0
 
 
 class StageContext(Protocol):
@@ -41,12 +44,15 @@ class StageContext(Protocol):
         *,
         source: ObjectKey | None = None,
         limits: Limits | None = None,
+        take: Take | None = None,
         **arguments: object,
     ) -> T:
         """Run a module-level function in a caged child process: no network, no files but `scratch`, bounded time and memory.
 
         With `source`, the function's first parameter is a seekable binary file that reads the object by ranges. A
-        parameter named `progress` receives a `Callable[[float], None]`. Arguments and the result travel as JSON, by the
+        parameter named `progress` receives a `Callable[[float], None]`. One named `emit` receives a `Callable[[Path], None]`
+        to say that a file directly below `scratch` is complete: `take` is awaited with it, while the child goes on, and the
+        file is gone after that; the child waits where too many are on their way. Arguments and the result travel as JSON, by the
         function's own annotations. Errors of clipstream.common.errors arrive as they were raised; a child that dies of
         a signal or its limits raises `Transient` with the reason in words; a cancelled caller kills it at once.
         """

@@ -25,6 +25,7 @@ from clipstream.common.errors import Conflict, Outage, Transient
 from clipstream.common.stage.call import Call, error_from
 from clipstream.common.stage.channel import EXACT, FRACTION, HEADER, LARGEST, LARGEST_READ, READ, Kind
 from clipstream.common.stage.context import Limits
+from clipstream.common.stage.outputs import Outputs, Take, outputs
 from clipstream.common.store.objects import ObjectInfo
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ async def isolate(
     scratch: Path,
     limits: Limits | None = None,
     progress: Callable[[float], None] | None = None,
+    take: Take | None = None,
     **arguments: object,
 ) -> T:
     """Call `target` in a child of its own; the contract is `StageContext.isolate`.
@@ -63,8 +65,8 @@ async def isolate(
     job = _job(call, scratch, size, limits)
     async with _child(scratch) as child:
         try:
-            async with asyncio.timeout(limits.wall.total_seconds()) as wall:
-                body = await _answer(child, job, read, progress or (lambda _: None))
+            async with asyncio.timeout(limits.wall.total_seconds()) as wall, outputs(scratch, take) as made:
+                body = await _answer(child, job, read, progress or (lambda _: None), made)
         except TimeoutError as error:
             if not wall.expired():
                 raise
@@ -96,6 +98,7 @@ def _job(call: Call[T], scratch: Path, source_size: int | None, limits: Limits) 
         "sources": [call.source_root],
         "scratch": str(scratch.resolve()),
         "source_size": source_size,
+        "nice": limits.nice,
         "bounds": {
             "cpu_s": math.ceil(limits.cpu.total_seconds()),
             "memory_bytes": limits.memory_bytes,
@@ -195,7 +198,9 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
 
 
-async def _answer(child: _Child, job: bytes, read: ReadRange | None, progress: Callable[[float], None]) -> bytes:
+async def _answer(
+    child: _Child, job: bytes, read: ReadRange | None, progress: Callable[[float], None], made: Outputs
+) -> bytes:
     """Serve the child until it has a result."""
     try:
         child.writer.write(HEADER.pack(Kind.JOB.value, len(job)) + job)
@@ -213,6 +218,9 @@ async def _answer(child: _Child, job: bytes, read: ReadRange | None, progress: C
                 child.writer.write(HEADER.pack(Kind.DATA.value, len(body)))
                 child.writer.write(body)
                 await child.writer.drain()
+            elif kind is Kind.MADE:
+                await made.put(payload)
+                child.writer.write(HEADER.pack(Kind.DATA.value, 0))
             elif kind is Kind.PROGRESS:
                 progress(min(1.0, max(0.0, FRACTION.unpack(payload)[0])))
             elif kind is Kind.RESULT:

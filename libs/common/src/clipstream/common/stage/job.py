@@ -25,7 +25,7 @@ from clipstream.common.stage.attempt import Attempt, Isolate
 from clipstream.common.stage.heartbeat import Heartbeat
 from clipstream.common.stage.manifest import Manifest
 from clipstream.common.stage.scratch import Scratch
-from clipstream.common.stage.spec import StageSpec
+from clipstream.common.stage.spec import Part, StageSpec
 from clipstream.common.stage.stops import Stops
 from clipstream.common.store.objects import ObjectStore
 
@@ -35,6 +35,7 @@ E = TypeVar("E", bound=Event)
 
 # Beyond this the broker takes a message away from its consumer (2 h, see the topology).
 LONGEST = timedelta(minutes=110)
+_WHOLE = Part("", 0, 1)
 
 
 @dataclass
@@ -76,7 +77,7 @@ class StageJobs(Generic[E]):
     async def _outcome(self, envelope: Envelope) -> str:
         event = envelope.data
         try:
-            done = await manifest.find(self.store, event.video_id, self.spec.name)
+            done = await manifest.find(self.store, event.video_id, self.spec.name, self._part(event).name)
             if done is not None:
                 await self._publish(envelope, done)
                 return "repeated"
@@ -108,7 +109,7 @@ class StageJobs(Generic[E]):
             )
             events = await self._answer(event, attempt)
             made = manifest.of(run_id, envelope.attempt, events)
-            won = await manifest.commit(self.store, event.video_id, self.spec.name, made)
+            won = await manifest.commit(self.store, event.video_id, self.spec.name, made, self._part(event).name)
             if won.run_id != run_id:
                 log.warning("run_lost", winner=won.run_id)
             await self._publish(envelope, won)
@@ -163,7 +164,11 @@ class StageJobs(Generic[E]):
         await self.bus.publish(envelope.follow(failed, stage=self.spec.name, index=envelope.attempt))
         return "failed"
 
+    def _part(self, event: Event) -> Part:
+        return self.spec.part(cast(E, event)) if self.spec.part else _WHOLE
+
     def _progress(self, envelope: Envelope, run_id: RunId) -> ClipProgress:
+        part = self._part(envelope.data)
         return ClipProgress(
             video_id=envelope.data.video_id,
             stream_id=envelope.data.stream_id,
@@ -171,6 +176,8 @@ class StageJobs(Generic[E]):
             state="started",
             attempt=envelope.attempt,
             run_id=run_id,
+            part=part.number,
+            parts=part.count,
         )
 
 

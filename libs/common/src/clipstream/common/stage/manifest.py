@@ -35,9 +35,9 @@ class Manifest(BaseModel):
     events: tuple[Recorded, ...]
 
 
-async def find(store: ObjectStore, video_id: VideoId, stage: Stage) -> Manifest | None:
-    """The manifest of a stage that has finished this video."""
-    key = keys.manifest(video_id, stage)
+async def find(store: ObjectStore, video_id: VideoId, stage: Stage, part: str = "") -> Manifest | None:
+    """The manifest of a stage that has finished this video, or one part of the work on it."""
+    key = keys.manifest(video_id, stage, part)
     try:
         return Manifest.model_validate_json(await store.get(key))
     except NotFound:
@@ -46,13 +46,13 @@ async def find(store: ObjectStore, video_id: VideoId, stage: Stage) -> Manifest 
         raise Permanent(f"The manifest {key} cannot be read; remove it to have the stage run again.") from error
 
 
-async def commit(store: ObjectStore, video_id: VideoId, stage: Stage, made: Manifest) -> Manifest:
+async def commit(store: ObjectStore, video_id: VideoId, stage: Stage, made: Manifest, part: str = "") -> Manifest:
     """Write the manifest, unless another run was faster: then that one has won, and its manifest is returned."""
-    key = keys.manifest(video_id, stage)
+    key = keys.manifest(video_id, stage, part)
     try:
         await store.put(key, made.model_dump_json().encode(), content_type="application/json", if_absent=True)
     except Conflict:
-        return await find(store, video_id, stage) or made
+        return await find(store, video_id, stage, part) or made
     return made
 
 

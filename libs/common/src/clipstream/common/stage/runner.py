@@ -108,4 +108,4 @@ async def consume_stages(specs: Sequence[StageSpec[Any]], bus: Bus, store: Objec
             caged=isolate,
             stops=stops,
         )
-        await bus.consume(spec.name, [spec.consumes], jobs.handle, slots=spec.slots)
+        await bus.consume(spec.source, [spec.consumes], jobs.handle, slots=spec.slots)

@@ -13,12 +13,24 @@ from clipstream.common.stage.context import StageContext
 E = TypeVar("E", bound=Event)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One job of several that a stage does for one video: `number` of `count`, from 0. `name` is unique in the video."""
+
+    name: str
+    number: int
+    count: int
+
+
 @dataclass(frozen=True)
 class StageSpec(Generic[E]):
     """One consumer of the pipeline.
 
     The handler returns the events the stage answers with and never publishes itself; types outside `emits` are a bug
     that the runner refuses. `slots` jobs run at once in one process. A job may take `ack_timeout` at most.
+
+    `queue` is where its events come from, by default the stage's own. A stage whose work on one video is several jobs
+    names each of them: `part` gives a name that holds for this job alone, and how far it is among how many.
     """
 
     name: Stage
@@ -27,3 +39,10 @@ class StageSpec(Generic[E]):
     handler: Callable[[E, StageContext], Awaitable[Sequence[Event]]]
     slots: int = 1
     ack_timeout: timedelta = timedelta(hours=2)
+    queue: str = ""
+    part: Callable[[E], Part] | None = None
+
+    @property
+    def source(self) -> str:
+        """The queue that the stage's events come from."""
+        return self.queue or self.name
