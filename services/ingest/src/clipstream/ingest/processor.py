@@ -150,6 +150,7 @@ def _video(container: InputContainer, track: VideoStream, line: Timeline, bounds
         color_primaries=PRIMARIES.get(int(first.color_primaries)),
         color_space=SPACES.get(int(first.colorspace)),
         color_range=RANGES.get(int(first.color_range)),
+        pixel_aspect=float(track.sample_aspect_ratio or 1),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import MediaInfo
 from clipstream.transcode.made import SourceCopy
 
@@ -51,11 +52,13 @@ class Plan(_Planned):
     """Everything a worker must know beside the source itself. `renditions` are to be encoded, the largest first; the one
     that is copied, if any, is not among them. `rate` is pictures a second as numerator and denominator.
 
-    `origin_s` is where the clip begins on the source's own clock. `tiles_every_s` and `tile` (width, height) describe the
+    `origin_s` is where the clip begins on the source's own clock. `top` is the name of the rendition that the copied source
+    is, where it is one. `tiles_every_s` and `tile` (width, height) describe the
     storyboard; `preview_at_s` are the starts of the stretches that the hover preview is made of.
     """
 
     plan_id: str
+    source_key: ObjectKey
     media: MediaInfo
     origin_s: float
     duration_s: float
@@ -65,6 +68,7 @@ class Plan(_Planned):
     encoder: str = "libx264"
     renditions: tuple[Rendition, ...] = ()
     source: SourceCopy
+    top: str | None = None
     chunks: tuple[ChunkPlan, ...] = ()
     sound: bool = True
     segment_s: float = 4.0
@@ -76,6 +80,11 @@ class Plan(_Planned):
     @property
     def frame_rate(self) -> Fraction:
         return Fraction(*self.rate)
+
+    @property
+    def lowest(self) -> str | None:
+        """The smallest rendition that is encoded."""
+        return self.renditions[-1].name if self.renditions else None
 
     @property
     def parts(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,9 +9,7 @@ from fractions import Fraction
 import av
 
 from clipstream.common.errors import Permanent
-
-_ROUNDING = 0.4
-"""Below one half: at twice the rate every second frame lies just between two slots, and must not fall now here, now there."""
+from clipstream.transcode.chunking import slot_of
 
 
 class FrameTimes:
@@ -61,22 +58,31 @@ class Shown:
 
 
 class Cadence:
-    """Lays frames with any timestamps onto a constant rate: gaps repeat the frame before, crowds keep the last one.
+    """Lays frames with any timestamps onto the slots `first` up to `end` of a constant rate: gaps repeat the frame before,
+    crowds keep the last one. Every slot is shown once, in order; without an `end`, as far as there are frames.
 
-    Slots begin at 0 without holes. Frames that do not move time forward are dropped.
+    Frames that do not move time forward are dropped, and those that belong to somebody else's slots.
     """
 
-    def __init__(self, rate: Fraction, origin_s: float, max_duration_s: float) -> None:
-        self._rate, self._origin_s = float(rate), origin_s
+    def __init__(
+        self, rate: Fraction, origin_s: float, max_duration_s: float, *, first: int = 0, end: int | None = None
+    ) -> None:
+        self._rate, self._origin_s, self._end = rate, origin_s, end
         self._max_slots = int(max_duration_s * rate) + 1
         self._held: av.VideoFrame | None = None
-        self._next = 0
-        self._held_slot = 0
+        self._next = self._held_slot = self._first = first
 
-    def add(self, time_s: float, frame: av.VideoFrame) -> Iterator[Shown]:
-        slot = math.floor((time_s - self._origin_s) * self._rate + _ROUNDING)
-        if slot > self._max_slots:
+    def slot(self, time_s: float) -> int:
+        """Where a frame belongs, which may be outside. Raises `Permanent` past the longest clip."""
+        slot = slot_of(time_s - self._origin_s, self._rate)
+        if slot > self._max_slots and self._end is None:
             raise Permanent("The clip's timestamps run on past the longest clip that is accepted.")
+        return slot
+
+    def add(self, slot: int, frame: av.VideoFrame) -> Iterator[Shown]:
+        """What can be shown now that the frame of `slot` has come."""
+        if slot < self._first or (self._end is not None and slot >= self._end):
+            return
         if self._held is not None:
             if slot < self._held_slot:
                 return
@@ -85,9 +91,9 @@ class Cadence:
         self._held, self._held_slot = frame, max(slot, self._next)
 
     def finish(self) -> Iterator[Shown]:
-        """The last frame, for one slot."""
+        """The last frame, up to the end, or for one slot where there is none."""
         if self._held is not None:
-            yield self._show(self._held, until=self._held_slot + 1)
+            yield self._show(self._held, until=self._held_slot + 1 if self._end is None else self._end)
 
     def _show(self, frame: av.VideoFrame, until: int) -> Shown:
         shown = Shown(frame, self._next, until - self._next)

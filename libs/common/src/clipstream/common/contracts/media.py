@@ -10,7 +10,8 @@ class _Facts(BaseModel):
 
 
 class VideoTrack(_Facts):
-    """The picture track that is shown. `width` and `height` are as displayed, after `rotation` (degrees clockwise)."""
+    """The picture track that is shown. `width` and `height` are as displayed, after `rotation` (degrees clockwise), but in
+    the pixels that are stored: `pixel_aspect` is how much wider than high one of those is, before it is turned."""
 
     index: int
     codec: str
@@ -27,6 +28,7 @@ class VideoTrack(_Facts):
     color_primaries: str | None = None
     color_space: str | None = None
     color_range: str | None = None
+    pixel_aspect: float = 1.0
 
 
 class AudioTrack(_Facts):

@@ -1,5 +1,5 @@
-"""Decodes the chosen tracks of an opened file as far as they go, and counts what is damaged. Never raises because of what
-a file holds: stages decide how much damage is too much."""
+"""Decodes the chosen tracks of an opened file as far as they go, and counts what is lost. Never raises because of what a
+file holds: stages decide how much damage is too much."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Frame = av.VideoFrame | av.AudioFrame
 
 
 class Decoder:
-    """Frames in file order. `pictures` counts decoded or lost ones, `damaged` those lost or concealed by the decoder."""
+    """Frames in file order. `lost` counts pictures that could not be decoded at all; those that the decoder concealed say
+    so themselves (`is_corrupt`)."""
 
     def __init__(self, container: InputContainer, streams: Sequence[VideoStream | AudioStream]) -> None:
         self._container, self._streams = container, streams
-        self.pictures = self.damaged = 0
+        self.lost = 0
         for stream in streams:
             stream.codec_context.thread_type = "AUTO"
 
@@ -39,14 +40,9 @@ class Decoder:
         try:
             frames = stream.codec_context.decode(packet)
         except av.FFmpegError:
-            lost = isinstance(stream, VideoStream) and packet is not None
-            self.pictures += lost
-            self.damaged += lost
+            self.lost += isinstance(stream, VideoStream) and packet is not None
             return
         for frame in frames:
             if packet is None and stream.time_base is not None:
                 frame.time_base = stream.time_base  # emptied without a packet, PyAV does not know it
-            if isinstance(frame, av.VideoFrame):
-                self.pictures += 1
-                self.damaged += frame.is_corrupt
             yield frame

@@ -1,0 +1,149 @@
+"""Makes one chunk of a clip: decodes its run of source GOPs once, and encodes every rendition of it side by side.
+
+Pure: reads one file object, writes files into one directory, answers with plain facts. Runs in a caged child process. This
+thread decodes, prepares and scales; a lane encodes each rendition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+
+from clipstream.common.contracts.media import VideoTrack
+from clipstream.common.errors import Permanent
+from clipstream.common.media.decode import Decoder
+from clipstream.common.media.open import open_media, tracks
+from clipstream.transcode.encode import VideoLane
+from clipstream.transcode.made import PartMade
+from clipstream.transcode.picture import Preparation, Scaler
+from clipstream.transcode.plan import shown_size, source_rate
+from clipstream.transcode.planned import ChunkPlan, Plan
+from clipstream.transcode.segments import Emit
+from clipstream.transcode.timing import Cadence, FrameTimes, Shown
+
+_SURELY_PAST = 4
+"""Pictures beyond a chunk's end that end its decoding: one alone may have a damaged time."""
+
+
+def encode_chunk(
+    source: BinaryIO, *, scratch: Path, plan: Plan, number: int, emit: Emit, progress: Callable[[float], None]
+) -> PartMade:
+    """Encode chunk `number` of `plan`. Nothing is made of a last chunk without a picture; another one is black then, so
+    that what comes after it keeps its time. Raises `Permanent` where the source holds no such track at all."""
+    chunk = plan.chunks[number - 1]
+    with open_media(source) as container:
+        stream = tracks(container).video
+        if stream is None or stream.time_base is None or plan.media.video is None:
+            raise Permanent("The picture track of this clip is gone.")
+        if chunk.first_slot:
+            container.seek(int((chunk.from_s + 0.4 / plan.frame_rate) / stream.time_base), stream=stream)
+        with ExitStack() as lanes:
+            job = _Chunk(plan, plan.media.video, chunk, scratch, lanes, emit, progress)
+            job.run(Decoder(container, [stream]))
+        progress(1.0)  # what was told on the way is thinned out; the end is always heard
+        return job.made()
+
+
+class _Chunk:
+    """One pass over one run of pictures."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        video: VideoTrack,
+        chunk: ChunkPlan,
+        scratch: Path,
+        lanes: ExitStack,
+        emit: Emit,
+        progress: Callable[[float], None],
+    ) -> None:
+        self._plan, self._video, self._chunk, self._progress = plan, video, chunk, progress
+        self._scratch, self._emit, self._lanes = scratch, emit, lanes
+        self._preparation: Preparation | None = None
+        self._times = FrameTimes(source_rate(video))
+        self._cadence = Cadence(
+            plan.frame_rate, plan.origin_s, plan.max_duration_s, first=chunk.first_slot, end=chunk.end_slot
+        )
+        self._outputs: list[tuple[Scaler, VideoLane]] = []
+        self._past = self._pictures = self._damaged = self._shown = 0
+        self._slots = (chunk.end_slot or round(plan.duration_s * plan.frame_rate)) - chunk.first_slot
+
+    def run(self, decoder: Decoder) -> None:
+        for frame in decoder:
+            if isinstance(frame, av.VideoFrame) and self._counts(frame):
+                if self._preparation is None:
+                    self._preparation = self._begin(frame)
+                self._time(self._preparation(frame))
+            if self._past >= _SURELY_PAST:
+                break
+        self._finish()
+        self._pictures += decoder.lost
+        self._damaged += decoder.lost
+
+    def made(self) -> PartMade:
+        """The facts, once every lane is closed."""
+        return PartMade(
+            tracks=tuple(lane.track for _, lane in self._outputs), pictures=self._pictures, damaged=self._damaged
+        )
+
+    def _counts(self, frame: av.VideoFrame) -> bool:
+        """Whether the frame can be one of ours. Those of other chunks are only decoded because ours refer to them."""
+        slot = self._chunk.first_slot if frame.time is None else self._cadence.slot(frame.time)
+        if self._chunk.end_slot is not None and slot >= self._chunk.end_slot:
+            self._past += 1
+            return False
+        if slot < self._chunk.first_slot and self._chunk.first_slot:
+            return False
+        self._pictures += 1
+        self._damaged += frame.is_corrupt
+        return True
+
+    def _begin(self, frame: av.VideoFrame) -> Preparation:
+        preparation = Preparation(frame)
+        for rendition in self._plan.renditions:
+            lane = VideoLane(rendition, self._plan, self._chunk, preparation.colour, self._scratch, self._emit)
+            self._outputs.append((Scaler(rendition, preparation.colour), self._lanes.enter_context(lane)))
+        return preparation
+
+    def _time(self, prepared: Iterable[av.VideoFrame]) -> None:
+        for frame in prepared:
+            self._place(self._times.add(frame))
+
+    def _place(self, timed: Iterable[tuple[float, av.VideoFrame]]) -> None:
+        for time_s, frame in timed:
+            self._show(self._cadence.add(self._cadence.slot(time_s), frame))
+
+    def _finish(self) -> None:
+        if self._preparation is None and self._chunk.end_slot is not None:
+            self._begin_black()
+        if self._preparation is not None:
+            self._time(self._preparation.flush())
+        self._place(self._times.finish())
+        self._show(self._cadence.finish())
+
+    def _begin_black(self) -> None:
+        """Not one picture could be decoded, but later chunks follow."""
+        self._damaged += self._slots
+        self._pictures += self._slots
+        frame = _black(*shown_size(self._video))
+        self._preparation = self._begin(frame)
+        self._show(self._cadence.add(self._chunk.first_slot, frame))
+
+    def _show(self, pictures: Iterable[Shown]) -> None:
+        for shown in pictures:
+            self._shown += shown.slots
+            self._progress(min(1.0, self._shown / max(1, self._slots)))
+            scaled = [(lane, scaler(shown.frame)) for scaler, lane in self._outputs]
+            for lane, frame in scaled:  # only now: from here on a frame belongs to its lane
+                lane.put(Shown(frame, shown.first_slot, shown.slots))
+
+
+def _black(width: int, height: int) -> av.VideoFrame:
+    planes = np.full((height // 2 * 3, width), 128, np.uint8)
+    planes[:height] = 16
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")

@@ -1,0 +1,76 @@
+"""A whole clip through the pure pipeline, without stores and queues: probe, plan, every chunk, the sound, stitched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipstream.common.contracts.keys import ObjectKey
+from clipstream.ingest.processor import Bounds, probe
+from clipstream.transcode.chunk import encode_chunk
+from clipstream.transcode.made import PartMade, SourceCopy, Track
+from clipstream.transcode.plan import Recipe, plan_clip
+from clipstream.transcode.planned import Plan
+
+NO_COPY = SourceCopy(verdict="It was not tried.")
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What was made of a clip. `directory` holds the files that the tracks name."""
+
+    plan: Plan
+    parts: tuple[PartMade, ...]
+    directory: Path
+
+    @property
+    def videos(self) -> tuple[Track, ...]:
+        """The renditions, largest first."""
+        chunks = [part.tracks for part in self.parts if part.tracks and part.tracks[0].kind == "video"]
+        return tuple(
+            pieces[0].model_copy(update={"segments": tuple(segment for piece in pieces for segment in piece.segments)})
+            for pieces in zip(*chunks, strict=True)
+        )
+
+    @property
+    def audios(self) -> tuple[Track, ...]:
+        return tuple(track for part in self.parts for track in part.tracks if track.kind == "audio")
+
+    @property
+    def pictures(self) -> int:
+        return sum(part.pictures for part in self.parts)
+
+    @property
+    def damaged(self) -> int:
+        return sum(part.damaged for part in self.parts)
+
+
+def whole(
+    source: Path,
+    directory: Path,
+    *,
+    ladder: tuple[int, ...] = (144, 240),
+    chunk_s: float = 100.0,
+    max_duration_s: float = 60.0,
+    copy: SourceCopy = NO_COPY,
+) -> Whole:
+    """Make everything of `source` in `directory`. Without chunks unless `chunk_s` says how long they are."""
+    directory.mkdir(parents=True, exist_ok=True)
+    recipe = Recipe(ladder, "superfast", max_duration_s, chunk_s=chunk_s)
+    with source.open("rb") as media:
+        probed = probe(media, bounds=Bounds(min_duration_s=0.01))
+    plan = plan_clip(probed, copy, recipe, key=ObjectKey("raw-uploads/source"), etag="etag")
+    parts = []
+    for chunk in plan.chunks:
+        with source.open("rb") as media:
+            parts.append(
+                encode_chunk(
+                    media,
+                    scratch=directory,
+                    plan=plan,
+                    number=chunk.number,
+                    emit=lambda _: None,
+                    progress=lambda _: None,
+                )
+            )
+    return Whole(plan, tuple(parts), directory)
