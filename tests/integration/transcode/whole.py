@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.ingest.processor import Bounds, probe
@@ -11,6 +12,7 @@ from clipstream.transcode.chunk import encode_chunk
 from clipstream.transcode.made import PartMade, SourceCopy, Track
 from clipstream.transcode.plan import Recipe, plan_clip
 from clipstream.transcode.planned import Plan
+from clipstream.transcode.segments import Emit
 
 NO_COPY = SourceCopy(verdict="It was not tried.")
 
@@ -53,24 +55,31 @@ def whole(
     chunk_s: float = 100.0,
     max_duration_s: float = 60.0,
     copy: SourceCopy = NO_COPY,
+    emit: Emit = lambda _: None,
 ) -> Whole:
     """Make everything of `source` in `directory`. Without chunks unless `chunk_s` says how long they are."""
     directory.mkdir(parents=True, exist_ok=True)
-    recipe = Recipe(ladder, "superfast", max_duration_s, chunk_s=chunk_s)
-    with source.open("rb") as media:
-        probed = probe(media, bounds=Bounds(min_duration_s=0.01))
-    plan = plan_clip(probed, copy, recipe, key=ObjectKey("raw-uploads/source"), etag="etag")
+    plan = planned(source, ladder=ladder, chunk_s=chunk_s, max_duration_s=max_duration_s, copy=copy)
     parts = []
     for chunk in plan.chunks:
         with source.open("rb") as media:
-            parts.append(
-                encode_chunk(
-                    media,
-                    scratch=directory,
-                    plan=plan,
-                    number=chunk.number,
-                    emit=lambda _: None,
-                    progress=lambda _: None,
-                )
-            )
+            parts.append(one_chunk(media, plan, chunk.number, directory, emit))
     return Whole(plan, tuple(parts), directory)
+
+
+def planned(
+    source: Path,
+    *,
+    ladder: tuple[int, ...] = (144, 240),
+    chunk_s: float = 100.0,
+    max_duration_s: float = 60.0,
+    copy: SourceCopy = NO_COPY,
+) -> Plan:
+    recipe = Recipe(ladder, "superfast", max_duration_s, chunk_s=chunk_s)
+    with source.open("rb") as media:
+        probed = probe(media, bounds=Bounds(min_duration_s=0.01))
+    return plan_clip(probed, copy, recipe, key=ObjectKey("raw-uploads/source"), etag="etag")
+
+
+def one_chunk(media: BinaryIO, plan: Plan, number: int, directory: Path, emit: Emit = lambda _: None) -> PartMade:
+    return encode_chunk(media, scratch=directory, plan=plan, number=number, emit=emit, progress=lambda _: None)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
 import pytest
 
-from clipstream.transcode.plan import gop_frames, output_rate, plan_id, renditions
+from clipstream.common.contracts.media import VideoTrack
+from clipstream.transcode.chunking import gop_frames
+from clipstream.transcode.made import SourceCopy
+from clipstream.transcode.plan import Recipe, output_rate, plan_id, renditions, shown_size
 
 LADDER = (480, 720, 1080)
 
@@ -52,24 +56,43 @@ def test_bits_follow_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("guessed", "average", "expected"),
+    ("source", "expected"),
     [
-        (Fraction(60), Fraction(60), Fraction(60)),
-        (Fraction(30000, 1001), Fraction(30000, 1001), Fraction(30000, 1001)),
-        (Fraction(2997, 100), None, Fraction(30000, 1001)),
-        (Fraction(144), Fraction(144), Fraction(60)),
-        (Fraction(30), Fraction(1860, 89), Fraction(30)),
-        (Fraction(1000), Fraction(2983, 100), Fraction(30000, 1001)),
-        (None, None, Fraction(30)),
-        (Fraction(90000), Fraction(90000), Fraction(30)),
-        (Fraction(5), Fraction(5), Fraction(5)),
-        (Fraction(1, 10), Fraction(1, 10), Fraction(1)),
+        (60.0, Fraction(60)),
+        (29.97003, Fraction(30000, 1001)),
+        (59.94006, Fraction(60000, 1001)),
+        (23.976024, Fraction(24000, 1001)),
+        (24.0, Fraction(24)),
+        (144.0, Fraction(60)),
+        (240.0, Fraction(60)),
+        (90000.0, Fraction(30)),
+        (5.0, Fraction(5)),
+        (0.1, Fraction(1)),
+        (17.3, Fraction(173, 10)),
     ],
 )
-def test_rate_is_constant_common_and_at_most_sixty(
-    guessed: Fraction | None, average: Fraction | None, expected: Fraction
-) -> None:
-    assert output_rate(guessed, average) == expected
+def test_rate_is_constant_common_and_at_most_sixty(source: float, expected: Fraction) -> None:
+    assert output_rate(video(frame_rate=source)) == expected
+
+
+def test_interlaced_pictures_are_two_moments_each() -> None:
+    assert output_rate(video(frame_rate=29.97003, interlaced=True)) == Fraction(60000, 1001)
+    assert output_rate(video(frame_rate=25.0, interlaced=True)) == 50
+    assert output_rate(video(frame_rate=50.0, interlaced=True)) == 50
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, (1920, 1080)),
+        ({"pixel_aspect": 0.75}, (1440, 1080)),
+        ({"width": 1080, "height": 1920, "rotation": 90}, (1080, 1920)),
+        ({"width": 1080, "height": 1440, "rotation": 90, "pixel_aspect": 4 / 3}, (1080, 1920)),
+        ({"pixel_aspect": 100.0}, (1920, 1080)),
+    ],
+)
+def test_a_viewer_sees_square_pixels_upright(facts: dict[str, float], expected: tuple[int, int]) -> None:
+    assert shown_size(video(**facts)) == expected
 
 
 @pytest.mark.parametrize(("rate", "frames"), [(Fraction(60), 120), (Fraction(30000, 1001), 60), (Fraction(1), 2)])
@@ -77,17 +100,21 @@ def test_a_gop_lasts_two_seconds(rate: Fraction, frames: int) -> None:
     assert gop_frames(rate) == frames
 
 
-def test_plan_is_named_after_all_that_changes_the_output() -> None:
-    one = plan_id((480, 720), "veryfast", '"abc"')
-    assert one == plan_id((720, 480), "veryfast", "abc")
-    assert (
-        len(
-            {
-                one,
-                plan_id((480,), "veryfast", "abc"),
-                plan_id((480, 720), "fast", "abc"),
-                plan_id((480, 720), "veryfast", "b"),
-            }
-        )
-        == 4
-    )
+def test_a_plan_is_named_after_all_that_changes_the_output() -> None:
+    recipe, no = Recipe((480, 720), "veryfast", 60), SourceCopy(verdict="No.")
+    names = [
+        plan_id(recipe, '"abc"', no),
+        plan_id(replace(recipe, ladder=(480,)), "abc", no),
+        plan_id(replace(recipe, preset="fast"), "abc", no),
+        plan_id(replace(recipe, encoder="h264_nvenc"), "abc", no),
+        plan_id(recipe, "b", no),
+        plan_id(recipe, "abc", SourceCopy(verdict="Yes.", ladder=True)),
+        plan_id(recipe, "abc", SourceCopy(verdict="Yes.", sound=True)),
+    ]
+    assert len(set(names)) == len(names)
+    assert names[0] == plan_id(replace(recipe, ladder=(720, 480), max_duration_s=90), "abc", no)
+
+
+def video(**facts: float) -> VideoTrack:
+    known = {"index": 0, "codec": "h264", "pixel_format": "yuv420p", "width": 1920, "height": 1080, "frame_rate": 60.0}
+    return VideoTrack.model_validate({**known, **facts})

@@ -22,7 +22,9 @@ def laid(times_s: Sequence[float], rate: int = 30, origin_s: float = 0.0) -> lis
     """Which of the frames each slot shows."""
     cadence = Cadence(Fraction(rate), origin_s, max_duration_s=60)
     frames = [frame() for _ in times_s]
-    shown = [item for time_s, each in zip(times_s, frames, strict=True) for item in cadence.add(time_s, each)]
+    shown = [
+        item for time_s, each in zip(times_s, frames, strict=True) for item in cadence.add(cadence.slot(time_s), each)
+    ]
     shown += cadence.finish()
     slots: list[int] = []
     for item in shown:

@@ -84,10 +84,11 @@ def _cuts(keys_s: Sequence[float], duration_s: float, first_s: float, chunk_s: f
     wanted = first_s
     while True:
         due = (cuts[-1] if cuts else 0.0) + wanted
-        place = bisect_left(keys, due - wanted / 4)
-        if place == len(keys) or duration_s - keys[place] < wanted / 2:
+        near = keys[bisect_left(keys, due - wanted / 4) :]
+        cut = min(near, key=lambda key: abs(key - due), default=duration_s)
+        if duration_s - cut < wanted / 2:
             return cuts
-        cuts.append(keys[place])
+        cuts.append(cut)
         if short:
             return cuts
         wanted = chunk_s
