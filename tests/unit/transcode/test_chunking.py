@@ -121,7 +121,7 @@ def test_beside_a_copy_segments_are_the_copys() -> None:
         assert chunk.gops[chunk.segments[0]] == chunk.first_slot
         assert chunk.from_s == chunk.first_slot / 60
         gaps = [later - earlier for earlier, later in pairwise(chunk.gops)]
-        assert min(gaps) >= 60  # a key picture every half second is for editors, not for streaming
+        assert min(gaps) >= 90  # a key picture every half second is for editors, not for streaming
         assert segments[chunk.first_segment] == chunk.first_slot / 60
 
 

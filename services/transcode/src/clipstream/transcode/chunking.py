@@ -117,7 +117,8 @@ def _beside(video: Track, origin_s: float, rate: Fraction, duration_s: float, ch
         segments: list[int] = []
         for segment in video.segments[first:after]:
             segments.append(len(gops))
-            gops += _spaced([slot_of(video.seconds(key.start), rate) for key in segment.keys], rate)
+            end = slot_of(video.seconds(segment.start + segment.duration), rate)
+            gops += _spaced([slot_of(video.seconds(key.start), rate) for key in segment.keys], end, rate)
         planned.append(
             ChunkPlan(
                 number=index + 1,
@@ -132,11 +133,11 @@ def _beside(video: Track, origin_s: float, rate: Fraction, duration_s: float, ch
     return tuple(planned)
 
 
-def _spaced(keys: Sequence[int], rate: Fraction) -> list[int]:
-    """The first of a segment's key pictures, and those that are far enough from the one before: many sources have more of
-    them than a rendition of fewer bits should."""
+def _spaced(keys: Sequence[int], end: int, rate: Fraction) -> list[int]:
+    """The first of a segment's key pictures, and those that are far enough from the one before and from the segment's end:
+    many sources have more of them than a rendition of fewer bits should."""
     kept = [keys[0]]
     for key in keys[1:]:
-        if key - kept[-1] >= _SHORTEST_GOP_S * rate:
+        if key - kept[-1] >= _SHORTEST_GOP_S * rate and end - key >= _SHORTEST_GOP_S * rate:
             kept.append(key)
     return kept
