@@ -1,6 +1,6 @@
 """Runs a service that dies once, by SIGKILL, at a named point of a stage's work: `kill_at.py POINT MARKERS MODULE`.
 
-A marker file for each stage says that it has died already, so that the restarted service lives.
+A marker file for each queue says that its worker has died already, so that the restarted service lives.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ def arm(point: str, markers: Path) -> None:
     """Put a trap at the point into the runner."""
     answer, publish = StageJobs._answer, StageJobs._publish
 
-    def die(stage: str) -> None:
+    def die(queue: str) -> None:
         try:
-            (markers / stage).touch(exist_ok=False)
+            (markers / queue).touch(exist_ok=False)
         except FileExistsError:
             return
         os.kill(os.getpid(), signal.SIGKILL)
 
     async def trapped_answer(self: StageJobs[Any], event: Event, attempt: Attempt) -> Sequence[Event]:
         if point == "begun":
-            die(self.spec.name)
+            die(self.spec.source)
         if point == "at_work":
-            asyncio.get_running_loop().call_later(AT_WORK_S, die, self.spec.name)
+            asyncio.get_running_loop().call_later(AT_WORK_S, die, self.spec.source)
         events = await answer(self, event, attempt)
         if point == "outputs_written":
-            die(self.spec.name)
+            die(self.spec.source)
         return events
 
     async def trapped_publish(self: StageJobs[Any], envelope: Envelope, made: Manifest) -> None:
         if point == "manifest_written":
-            die(self.spec.name)
+            die(self.spec.source)
         await publish(self, envelope, made)
         if point == "events_published":
-            die(self.spec.name)
+            die(self.spec.source)
 
     StageJobs._answer = trapped_answer  # type: ignore[method-assign]
     StageJobs._publish = trapped_publish  # type: ignore[method-assign]

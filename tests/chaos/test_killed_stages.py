@@ -22,7 +22,18 @@ from fixtures.postgres import Databases
 
 KILL_AT = Path(__file__).with_name("kill_at.py")
 TESTS = KILL_AT.parents[1]
-STAGES = {"ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"}
+QUEUES = {
+    "ingest",
+    "preview",
+    "dedupe",
+    "transcode",
+    "transcode.short",
+    "stt",
+    "embed",
+    "captions",
+    "search_text",
+    "search_vectors",
+}
 
 
 @pytest.fixture(params=POINTS)
@@ -59,14 +70,17 @@ async def test_a_killed_stage_is_made_good(fragile: Cluster, tmp_path: Path) -> 
         video = await player.ended(video_id)
         assert (video["status"], video["error"]) == ("ready", None)
         async with asyncio.timeout(30):
-            while {path.name for path in (tmp_path / "died").iterdir()} != STAGES:
+            while {path.name for path in (tmp_path / "died").iterdir()} != QUEUES:
                 await asyncio.sleep(0.1)
         assert {stage["state"] for stage in (await player.stages(video_id)).values()} == {"done"}
         assert await _found(player, "behind") == [video_id]
-        runs = {m[1] for key in await player.objects(video_id) if (m := re.search(r"/segments/[^/]+/([^/]+)/", key))}
-        assert len(runs) == 1
+        stored = {key.rpartition("/")[2] for key in await player.objects(video_id)}
         stream = await player.client.call("GET", f"/videos/{video_id}/stream")
-        assert runs.pop() in (await player.client.fetch(stream["hls_url"].replace("master", "480p"))).decode()
+        for name in ("480p", "audio"):
+            playlist = (await player.client.fetch(stream["hls_url"].replace("master", name))).decode()
+            named = re.findall(r"([^/\"\n]+\.(?:m4s|mp4))", playlist)
+            assert len(named) == len(set(named)) > 2
+            assert set(named) <= stored
 
 
 async def _found(player: Player, words: str) -> list[str]:

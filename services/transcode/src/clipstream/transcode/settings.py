@@ -11,10 +11,16 @@ from clipstream.common.settings import LimitSettings, StageSettings
 from clipstream.transcode.plan import Recipe
 
 
+MOST_RUNGS = 8
+"""Each costs an encoder's memory and time for every clip; no player needs more."""
+
+
 class Settings(StageSettings, LimitSettings):
-    """`TRANSCODE_LADDER` lists the short sides of the renditions, `TRANSCODE_PRESET` is x264's."""
+    """`TRANSCODE_LADDER` lists the short sides of the renditions, `TRANSCODE_PRESET` is x264's. A source of at most
+    `TRANSCODE_COPY_BIT_RATE` bits a second can be played as it is."""
 
     transcode_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
+    transcode_copy_bit_rate: Annotated[int, Field(ge=0, le=200_000_000)] = 24_000_000
     transcode_ladder: Annotated[tuple[Annotated[int, Field(ge=144, le=2160)], ...], NoDecode] = (480, 720, 1080)
 
     @field_validator("transcode_ladder", mode="before")
@@ -25,8 +31,8 @@ class Settings(StageSettings, LimitSettings):
     @field_validator("transcode_ladder")
     @classmethod
     def _ladder(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value or len(set(value)) != len(value) or any(rung % 2 for rung in value):
-            raise ValueError("TRANSCODE_LADDER names even heights, each once, such as 480,720,1080")
+        if not 0 < len(value) <= MOST_RUNGS or len(set(value)) != len(value) or any(rung % 2 for rung in value):
+            raise ValueError(f"TRANSCODE_LADDER names 1 to {MOST_RUNGS} even heights, each once, such as 480,720,1080")
         return tuple(sorted(value))
 
     @property
