@@ -52,7 +52,8 @@ class Plan(_Planned):
     """Everything a worker must know beside the source itself. `renditions` are to be encoded, the largest first; the one
     that is copied, if any, is not among them. `rate` is pictures a second as numerator and denominator.
 
-    `origin_s` is where the clip begins on the source's own clock. `top` is the name of the rendition that the copied source
+    `source_prefix` stands before the names of the copied files, as playlists see them. `origin_s` is where the clip begins
+    on the source's own clock. `top` is the name of the rendition that the copied source
     is, where it is one. `tiles_every_s` and `tile` (width, height) describe the
     storyboard; `preview_at_s` are the starts of the stretches that the hover preview is made of.
     """
@@ -68,6 +69,7 @@ class Plan(_Planned):
     encoder: str = "libx264"
     renditions: tuple[Rendition, ...] = ()
     source: SourceCopy
+    source_prefix: str = ""
     top: str | None = None
     chunks: tuple[ChunkPlan, ...] = ()
     sound: bool = True
