@@ -11,8 +11,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from clipstream.transcode.playlists import Track
-from clipstream.transcode.segments import fragment_times, walk
+from clipstream.transcode.boxes import Header, fragment, header, walk
+from clipstream.transcode.made import Track
 
 
 @dataclass(frozen=True)
@@ -65,25 +65,23 @@ def first_keys(track: Track, directory: Path) -> list[bool]:
 
 def fragments(track: Track, directory: Path) -> list[list[Fragment]]:
     """The fragments of each segment."""
-    found = []
-    for segment in track.segments:
-        moofs = [payload for kind, payload in walk((directory / segment.file).read_bytes()) if kind == b"moof"]
-        found.append(
-            [
-                Fragment(*fragment_times(moof), runs=sum(kind == b"trun" for kind, _ in walk(moof)), size=len(moof))
-                for moof in moofs
-            ]
-        )
-    return found
+    defaults = opening(track, directory)
+    return [
+        [_fragment(body, defaults) for kind, body in walk((directory / segment.file).read_bytes()) if kind == b"moof"]
+        for segment in track.segments
+    ]
 
 
-def timescale(track: Track, directory: Path) -> int:
-    for kind, payload in walk((directory / track.init_file).read_bytes()):
-        if kind == b"mdhd":
-            return int.from_bytes(payload[12:16], "big")
-    raise AssertionError("no mdhd")
+def _fragment(moof: bytes, defaults: Header) -> Fragment:
+    times = fragment(moof, defaults)
+    return Fragment(times.start, times.duration, runs=sum(kind == b"trun" for kind, _ in walk(moof)), size=len(moof))
+
+
+def opening(track: Track, directory: Path) -> Header:
+    """What the track's initialisation segment says."""
+    return header((directory / track.init_file).read_bytes())
 
 
 def length(track: Track, directory: Path) -> Fraction:
     parts = [part for segment in fragments(track, directory) for part in segment]
-    return Fraction(sum(part.duration for part in parts), timescale(track, directory))
+    return Fraction(sum(part.duration for part in parts), track.timescale)

@@ -24,6 +24,8 @@ JUMP_S = 1.0
 MAX_UNTIMED = 64
 """Frames that wait for the first timestamp. Matroska with negative timestamps has such, and they count back from it."""
 
+_NONE = (float("inf"), float("-inf"), 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[T]):
@@ -49,7 +51,7 @@ class Alignment(Generic[T]):
         self._end: float | None = None
         self._untimed: list[_Come[T]] = []
         self._suspect: _Come[T] | None = None
-        self._forget()
+        self._least, self._most, self._seen = _NONE
 
     def add(self, frame: T, due: float | None, length: float) -> Iterator[Placed[T]]:
         come = _Come(frame, due, length)
@@ -96,7 +98,7 @@ class Alignment(Generic[T]):
             at = (self._end or 0.0) + shift
         if at is not None:
             self._end = at
-            self._forget()
+            self._least, self._most, self._seen = _NONE
         self._end = (self._end or 0.0) + come.length
         return Placed(come.frame, at)
 
@@ -107,10 +109,7 @@ class Alignment(Generic[T]):
         if self._seen < self._window:
             return 0.0
         least, most = self._least, self._most
-        self._forget()
+        self._least, self._most, self._seen = _NONE
         if least > self._steady:
             return least
         return most if most < -self._steady else 0.0
-
-    def _forget(self) -> None:
-        self._least, self._most, self._seen = float("inf"), float("-inf"), 0.0

@@ -27,9 +27,7 @@ class Limiter:
         self._sent = 0
         self._graph = Graph()
         options = f"limit={ceiling}:level=0:latency=1:attack={_ATTACK_MS}:release={_RELEASE_MS}"
-        source = self._graph.add_abuffer(
-            sample_rate=sample_rate, format="fltp", layout="stereo", time_base=self._clock
-        )
+        source = self._graph.add_abuffer(sample_rate=sample_rate, format="fltp", layout="stereo", time_base=self._clock)
         self._graph.link_nodes(
             source,
             self._graph.add("alimiter", options),

@@ -39,6 +39,7 @@ class Soundtrack:
         self._limiter: Limiter | None = None
         self._source: tuple[object, ...] = ()
         self._skip = 0
+        self._beyond = False
 
     @property
     def full(self) -> bool:
@@ -49,8 +50,8 @@ class Soundtrack:
         """What the frame adds to the track, after any silence that must stand before it."""
         if not frame.samples or not frame.sample_rate:
             return
-        timed = frame.pts is not None and frame.time is not None
-        due = (frame.time - self._origin_s) * SAMPLE_RATE if timed else None
+        time_s = frame.time if frame.pts is not None else None
+        due = None if time_s is None else (time_s - self._origin_s) * SAMPLE_RATE
         for placed in self._alignment.add(frame, due, frame.samples * SAMPLE_RATE / frame.sample_rate):
             yield from self._lay(placed.frame, placed.at)
 
@@ -65,8 +66,10 @@ class Soundtrack:
         if at is not None or source != self._source:
             yield from self._drain()
         if at is not None:
-            if at >= self._most:  # an hour of silence for the sake of one timestamp helps nobody
-                return
+            self._beyond = at >= self._most
+        if self._beyond:
+            return
+        if at is not None:
             yield from self._silence(round(at) - self.length)
             self._skip = max(0, self.length - round(at))
         if self._resampler is None:
