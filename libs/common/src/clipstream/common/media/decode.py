@@ -25,6 +25,10 @@ class Decoder:
             stream.codec_context.thread_type = "AUTO"
 
     def __iter__(self) -> Iterator[Frame]:
+        return (frame for _, frame in self.by_track())
+
+    def by_track(self) -> Iterator[tuple[int, Frame]]:
+        """Each frame with the index of its track in the file."""
         packets = self._container.demux(*self._streams)
         while True:
             try:
@@ -32,9 +36,11 @@ class Decoder:
             except (StopIteration, av.InvalidDataError):  # a file that breaks off is played as far as it goes
                 break
             if packet.size and isinstance(packet.stream, VideoStream | AudioStream):
-                yield from self._decode(packet.stream, packet)
+                for frame in self._decode(packet.stream, packet):
+                    yield packet.stream.index, frame
         for stream in self._streams:
-            yield from self._decode(stream, None)
+            for frame in self._decode(stream, None):
+                yield stream.index, frame
 
     def _decode(self, stream: VideoStream | AudioStream, packet: av.Packet[Any] | None) -> Iterator[Frame]:
         try:
