@@ -1,7 +1,7 @@
 """Our transcoding without a broker: the stage's own handlers, a store on disk, real caged children.
 
-`python -m bench.engine prepare HOME CLIP [--whole] [--encode-all]` plans; `python -m bench.engine work HOME` is one worker. Workers of
-one home share what is to be made, as those of one queue do.
+`python -m bench.engine prepare HOME CLIP` plans, `python -m bench.engine work HOME` is one worker. Workers of one home share
+what is to be made, as those of one queue do.
 """
 
 from __future__ import annotations

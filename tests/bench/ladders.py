@@ -23,9 +23,7 @@ def one_command(clip: Path, rungs: Sequence[Rendition], rate: int, preset: str, 
     ]
 
 
-def separate_commands(
-    clip: Path, rungs: Sequence[Rendition], rate: int, preset: str, into: Path
-) -> list[list[str]]:
+def separate_commands(clip: Path, rungs: Sequence[Rendition], rate: int, preset: str, into: Path) -> list[list[str]]:
     """A command for each rendition, to be run one after the other; sound is made by the first."""
     commands = []
     for index, rung in enumerate(rungs):

@@ -12,9 +12,11 @@ from clipstream.transcode.plan import Recipe
 
 
 class Settings(StageSettings, LimitSettings):
-    """`TRANSCODE_LADDER` lists the short sides of the renditions, `TRANSCODE_PRESET` is x264's."""
+    """`TRANSCODE_LADDER` lists the short sides of the renditions, `TRANSCODE_PRESET` is x264's, `TRANSCODE_ENCODER` the
+    encoder to use where a trial of it succeeds; workers of one queue should come to the same one."""
 
     transcode_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
+    transcode_encoder: Literal["auto", "libx264", "h264_nvenc", "h264_qsv", "h264_amf"] = "auto"
     transcode_ladder: Annotated[tuple[Annotated[int, Field(ge=144, le=2160)], ...], NoDecode] = (480, 720, 1080)
 
     @field_validator("transcode_ladder", mode="before")
