@@ -1,27 +1,33 @@
-"""Our transcoding without a broker: the stage's own handlers, a store on disk, real caged children.
+"""Our transcoding without a broker: a store on disk, real caged children, parts by the plan.
 
-`python -m bench.engine prepare HOME CLIP` plans, `python -m bench.engine work HOME` is one worker. Workers of one home share
-what is to be made, as those of one queue do.
+`python -m bench.engine prepare HOME CLIP [--whole] [--encode]` looks into a clip and plans it, as one chunk and without a copy of the
+source where that is said; `python -m bench.engine work HOME` is one worker. Workers of one home share its parts, as those of a queue do.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from clipstream.common.contracts import keys
-from clipstream.common.contracts.events import ClipAdmitted
+from clipstream.common.contracts.documents import Probe
+from clipstream.common.contracts.keys import ObjectKey
+from clipstream.common.stage.context import Limits
+from clipstream.common.stage.isolate import isolate
 from clipstream.common.store.disk.store import DiskStore
-from clipstream.transcode.plan import Recipe
-from clipstream.transcode.stage import build
-from fixtures import clips
-from fixtures.context import CagedAttempt
+from clipstream.ingest.processor import Bounds, probe
+from clipstream.transcode.chunk import encode_chunk
+from clipstream.transcode.made import PartMade, SourceCopy
+from clipstream.transcode.plan import Recipe, plan_clip
+from clipstream.transcode.planned import Plan
 
-LADDER = (480, 720, 1080)
 PRESET = "veryfast"
+LADDER = (480, 720, 1080)
+ORIGINAL = ObjectKey("raw-uploads/clip.mp4")
+LONGEST_S = 7200.0
+_LIMITS = Limits(memory_bytes=8 << 30)
 
 
 def prepare_command(home: Path, clip: Path, *how: str) -> list[str]:
@@ -32,50 +38,81 @@ def work_command(home: Path) -> list[str]:
     return [sys.executable, "-m", "bench.engine", "work", str(home)]
 
 
-def store_of(home: Path) -> DiskStore:
-    return DiskStore(home / "store", "clipstream", None)
+def plan_of(home: Path) -> Plan:
+    return Plan.model_validate_json((home / "plan.json").read_bytes())
 
 
-def admitted(home: Path) -> ClipAdmitted:
-    """The event that this home's work is about."""
-    return ClipAdmitted.model_validate_json((home / "event.json").read_bytes())
+def collect(home: Path, into: Path) -> dict[str, Path]:
+    """Every picture track of a finished home as one file, by the name of its rendition."""
+    return asyncio.run(_collect(home, into))
 
 
-async def prepare(home: Path, clip: Path, *how: str) -> None:
-    event = clips.clip_admitted()
-    store = store_of(home)
-    stored = await store.put_file(event.key, clip, content_type="video/mp4")
-    event = event.model_copy(update={"etag": stored.etag})
-    (home / "event.json").write_text(event.model_dump_json())
-    (home / "how.json").write_text(json.dumps(how))
+async def prepare(home: Path, clip: Path, how: Iterable[str]) -> None:
+    store = _store(home)
+    stored = await store.put_file(ORIGINAL, clip, content_type="video/mp4")
+    scratch = _scratch(home, "plan")
+    found = await isolate(probe, store=store, source=ORIGINAL, scratch=scratch, bounds=Bounds(min_duration_s=0.5))
+    source = SourceCopy(verdict="It was not tried.")
+    recipe = Recipe(LADDER, PRESET, LONGEST_S, **({"chunk_s": LONGEST_S} if "--whole" in how else {}))
+    plan = plan_clip(Probe(**dict(found)), source, recipe, key=ORIGINAL, etag=stored.etag)
+    (home / "parts").mkdir()
+    (home / "plan.json").write_text(plan.model_dump_json())
 
 
 async def work(home: Path) -> None:
-    scratch = home / "scratch"
-    scratch.mkdir()
-    attempt = CagedAttempt(store_of(home), scratch)
-    await build(Recipe(LADDER, PRESET, 7200.0)).handler(admitted(home), attempt)
+    """Make one part after the other, until none is left that nobody has begun."""
+    plan = plan_of(home)
+    for number in range(1, plan.parts):
+        with suppress(FileExistsError):
+            (home / "parts" / f"{number}.begun").touch(exist_ok=False)
+            made = await _part(home, plan, number)
+            (home / "parts" / f"{number}.json").write_text(made.model_dump_json())
 
 
-async def collect(home: Path, into: Path) -> dict[str, Path]:
-    """Every picture track of the output as one file, by its name."""
-    store, video_id = store_of(home), admitted(home).video_id
-    master = (await store.get(keys.processed(video_id, "master.m3u8"))).decode()
+async def _part(home: Path, plan: Plan, number: int) -> PartMade:
+    store = _store(home)
+
+    async def take(file: Path) -> None:
+        await store.put_file(ObjectKey(f"segments/{file.name}"), file, content_type="video/iso.segment")
+
+    return await isolate(
+        encode_chunk,
+        store=store,
+        source=ORIGINAL,
+        scratch=_scratch(home, f"part-{number}"),
+        limits=_LIMITS,
+        take=take,
+        plan=plan,
+        number=number,
+    )
+
+
+async def _collect(home: Path, into: Path) -> dict[str, Path]:
+    store, plan = _store(home), plan_of(home)
+    parts = [PartMade.model_validate_json((home / "parts" / f"{n}.json").read_bytes()) for n in range(1, plan.parts)]
     found = {}
-    for playlist in re.findall(r"^[^#\n]+\.m3u8$", master, re.MULTILINE):
-        lines = (await store.get(keys.processed(video_id, playlist))).decode().splitlines()
-        init = next(match[1] for line in lines if (match := re.match(r'#EXT-X-MAP:.*URI="([^"]+)"', line)))
-        names = [init, *(line for line in lines if line and not line.startswith("#"))]
-        file = into / f"{Path(playlist).stem}.mp4"
-        file.write_bytes(b"".join([await store.get(keys.processed(video_id, n), limit=1 << 30) for n in names]))
-        found[file.stem] = file
+    for pieces in zip(*(part.tracks for part in parts), strict=True):
+        names = [pieces[0].init_file, *(segment.file for piece in pieces for segment in piece.segments)]
+        bodies = [await store.get(ObjectKey(f"segments/{name}"), limit=1 << 30) for name in names]
+        found[pieces[0].name] = into / f"{pieces[0].name}.mp4"
+        found[pieces[0].name].write_bytes(b"".join(bodies))
     return found
+
+
+def _store(home: Path) -> DiskStore:
+    return DiskStore(home / "store", "clipstream", None)
+
+
+def _scratch(home: Path, name: str) -> Path:
+    scratch = home / name
+    scratch.mkdir()
+    return scratch
 
 
 def main() -> None:
     what, home, *how = sys.argv[1:]
     if what == "prepare":
-        asyncio.run(prepare(Path(home), Path(how[0]), *how[1:]))
+        asyncio.run(prepare(Path(home), Path(how[0]), how[1:]))
     else:
         asyncio.run(work(Path(home)))
 

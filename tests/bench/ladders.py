@@ -8,7 +8,9 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from clipstream.transcode.plan import CRF, GOP_S, Rendition
+from clipstream.transcode.chunking import GOP_S
+from clipstream.transcode.plan import CRF
+from clipstream.transcode.planned import Rendition
 
 AUDIO_RATE = "128k"
 SEGMENT_S = 4

@@ -22,8 +22,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from clipstream.common.errors import EncoderFailed, Outage, Transient
+from clipstream.transcode.chunking import GOP_S
 from clipstream.transcode.picture import Colour
-from clipstream.transcode.plan import CRF, GOP_S
+from clipstream.transcode.plan import CRF
 from clipstream.transcode.planned import Rendition
 
 Encoder = Literal["libx264", "h264_nvenc", "h264_qsv", "h264_amf"]
