@@ -1,15 +1,18 @@
 """Our transcoding without a broker: a store on disk, real caged children, parts by the plan.
 
-`python -m bench.engine prepare HOME CLIP [--whole] [--encode]` looks into a clip and plans it, as one chunk and without a copy of the
-source where that is said; `python -m bench.engine work HOME` is one worker. Workers of one home share its parts, as those of a queue do.
+`python -m bench.engine prepare HOME CLIP [--whole] [--encode]` looks into a clip and plans it: as one chunk, or without a copy
+of the source, where that is said. `python -m bench.engine work HOME` is one worker. Workers of one home share its parts, as
+those of one queue do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from clipstream.common.contracts.documents import Probe
@@ -53,7 +56,9 @@ async def prepare(home: Path, clip: Path, how: Iterable[str]) -> None:
     scratch = _scratch(home, "plan")
     found = await isolate(probe, store=store, source=ORIGINAL, scratch=scratch, bounds=Bounds(min_duration_s=0.5))
     source = SourceCopy(verdict="It was not tried.")
-    recipe = Recipe(LADDER, PRESET, LONGEST_S, **({"chunk_s": LONGEST_S} if "--whole" in how else {}))
+    recipe = Recipe(LADDER, PRESET, LONGEST_S)
+    if "--whole" in how:
+        recipe = replace(recipe, chunk_s=LONGEST_S)
     plan = plan_clip(Probe(**dict(found)), source, recipe, key=ORIGINAL, etag=stored.etag)
     (home / "parts").mkdir()
     (home / "plan.json").write_text(plan.model_dump_json())
@@ -67,6 +72,17 @@ async def work(home: Path) -> None:
             (home / "parts" / f"{number}.begun").touch(exist_ok=False)
             made = await _part(home, plan, number)
             (home / "parts" / f"{number}.json").write_text(made.model_dump_json())
+
+
+def cpu_of(home: Path) -> float:
+    """CPU seconds of all that was done in a home, children included. Our interpreter's own start is not: a service has
+    been started long ago."""
+    return sum(float(file.read_text()) for file in home.glob("*.spent"))
+
+
+def _cpu_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 async def _part(home: Path, plan: Plan, number: int) -> PartMade:
@@ -111,10 +127,12 @@ def _scratch(home: Path, name: str) -> Path:
 
 def main() -> None:
     what, home, *how = sys.argv[1:]
+    began = _cpu_s()
     if what == "prepare":
         asyncio.run(prepare(Path(home), Path(how[0]), how[1:]))
     else:
         asyncio.run(work(Path(home)))
+    (Path(home) / f"{os.getpid()}.spent").write_text(str(_cpu_s() - began))
 
 
 if __name__ == "__main__":
