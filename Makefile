@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi client bench-pipeline bench-api secrets airgapped up down logs clean-run
+.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi client bench-pipeline bench-api bench-transcode secrets airgapped up down logs clean-run
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -44,6 +44,9 @@ bench-pipeline: install ## One clip through everything, beside one ffmpeg comman
 
 bench-api: install ## The busiest routes, beside bare aiohttp handlers with the same payloads
 	PYTHONPATH=tests $(RUN) python -m bench.api
+
+bench-transcode: install ## A ladder beside ffmpeg's; REPEATS=3, LONG=1 for a five-minute clip, too
+	PYTHONPATH=tests $(RUN) python -m bench.transcode --repeats $(or $(REPEATS),3) $(if $(LONG),--long)
 
 clean-run: ## Remove the data of make run and make demo, and the servers brought here
 	rm -rf .run .tools

@@ -7,7 +7,8 @@ import resource
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -68,6 +69,46 @@ def timed(command: list[str]) -> tuple[float, float]:
     subprocess.run(command, check=True, capture_output=True)
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a program cost with all its descendants: `peak_mb` is what the largest one process of them held."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def cost(*commands: list[str], cores: Iterable[int] = ()) -> Cost:
+    """Run programs beside each other, held to `cores` where any are named, until all have ended."""
+    held = set(cores) or os.sched_getaffinity(0)
+    start = time.monotonic()
+    running = [_started(command, held) for command in commands]
+    usages = [_ended(process) for process in running]
+    return Cost(
+        wall_s=time.monotonic() - start,
+        cpu_s=sum(usage.ru_utime + usage.ru_stime for usage in usages),
+        peak_mb=max(usage.ru_maxrss for usage in usages) * 1024 / 1_000_000,
+    )
+
+
+def _started(command: list[str], cores: set[int]) -> subprocess.Popen[bytes]:
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)  # inherited by what is started now
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    finally:
+        os.sched_setaffinity(0, everywhere)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
+    """wait4(2) counts the process and every descendant that was waited for."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    return usage
 
 
 def resident_mb(pid: int) -> float:

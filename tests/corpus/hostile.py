@@ -4,6 +4,9 @@ an empty answer means that the cage held."""
 from __future__ import annotations
 
 import ctypes
+import errno
+import fcntl
+import mmap
 import os
 import resource
 import socket
@@ -18,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from clipstream.common.errors import Outage, Permanent, Rejected, Transient
+from clipstream.common.errors import EncoderFailed, Outage, Permanent, Rejected, Transient
 
 
 def _worked(attempts: dict[str, Callable[[], object]]) -> list[str]:
@@ -46,6 +49,22 @@ def open_sockets(port: int) -> list[str]:
 
 def open_files(paths: list[str]) -> list[str]:
     return _worked({path: Path(path).read_bytes for path in paths})
+
+
+def use_devices(paths: list[str]) -> list[str]:
+    """Devices that are opened to be written to, and whose driver answers: that it does not know the request."""
+
+    def ask(path: str) -> None:
+        device = os.open(path, os.O_RDWR)
+        try:
+            fcntl.ioctl(device, 0x5AFE)
+        except OSError as error:
+            if error.errno != errno.ENOTTY:
+                raise
+        finally:
+            os.close(device)
+
+    return _worked({path: partial(ask, path) for path in paths})
 
 
 def write_files(paths: list[str], scratch: Path) -> list[str]:
@@ -131,6 +150,12 @@ def compute_in_threads() -> int:
 
 def take_memory() -> int:
     return len([bytearray(64 << 20) for _ in range(1000)])
+
+
+def reserve(gibibytes: int) -> str:
+    """Addresses without memory behind them, as the driver of a graphics card takes them."""
+    mmap.mmap(-1, gibibytes << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0).close()
+    return "reserved"
 
 
 def loop() -> None:
@@ -235,6 +260,7 @@ def fail(how: str) -> None:
         "rejected": Rejected("This is no clip."),
         "permanent": Permanent("It never works."),
         "transient": Transient("Try later.", retry_after=timedelta(seconds=7)),
+        "encoder": EncoderFailed("The card is gone."),
         "outage": Outage("The store is away, says the child."),
         "unknown": KeyError("surprise"),
     }[how]

@@ -48,6 +48,50 @@ async def test_no_file_but_its_own_is_written_and_none_is_linked(tmp_path: Path)
     assert await isolate(hostile.write_files, scratch=scratch, paths=[*foreign, own]) == [own]
 
 
+DEVICES = ["/dev/zero", "/dev/full", "/dev/null"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "usable"),
+    [
+        ((), []),
+        (("/dev/zero",), ["/dev/zero"]),
+        (("/dev/zero", "/dev/full", "/dev/not-there"), ["/dev/zero", "/dev/full"]),
+        (("/dev",), []),
+    ],
+)
+async def test_devices_are_closed_but_those_that_are_named(
+    devices: tuple[str, ...], usable: list[str], tmp_path: Path
+) -> None:
+    limits = Limits(devices=devices)
+    assert await isolate(hostile.use_devices, scratch=tmp_path, limits=limits, paths=DEVICES) == usable
+
+
+async def test_beside_devices_all_else_stays_closed(tmp_path: Path) -> None:
+    """What a driver reads can be named, too; its files are not written, and no more of the neighbourhood opens."""
+    scratch, driver = tmp_path / "mine", tmp_path / "driver"
+    scratch.mkdir()
+    driver.mkdir()
+    (driver / "version").write_text("1")
+    (tmp_path / "beside").write_text("2")
+    limits = Limits(devices=("/dev/zero", str(driver)))
+    paths = [str(driver / "version"), str(tmp_path / "beside"), "/etc/passwd", "/dev/full"]
+    assert await isolate(hostile.open_files, scratch=scratch, limits=limits, paths=paths) == paths[:1]
+    assert await isolate(hostile.write_files, scratch=scratch, limits=limits, paths=paths) == []
+    assert await isolate(hostile.start_programs, scratch=scratch, limits=limits) == []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert await isolate(hostile.open_sockets, scratch=scratch, limits=limits, port=port) == []
+
+
+async def test_a_driver_may_reserve_more_addresses_than_it_has_memory(tmp_path: Path) -> None:
+    few = Limits(memory_bytes=1 << 30)
+    driver = Limits(memory_bytes=1 << 30, devices=("/dev/zero",))
+    with pytest.raises(Transient, match="Cannot allocate memory"):
+        await isolate(hostile.reserve, scratch=tmp_path, limits=few, gibibytes=64)
+    assert await isolate(hostile.reserve, scratch=tmp_path, limits=driver, gibibytes=64) == "reserved"
+
+
 async def test_no_program_is_started(tmp_path: Path) -> None:
     assert await isolate(hostile.start_programs, scratch=tmp_path) == []
 
@@ -84,6 +128,7 @@ async def test_honest_work_goes_on_in_the_cage(tmp_path: Path) -> None:
     ("target", "limits", "words"),
     [
         (hostile.take_memory, Limits(memory_bytes=1 << 30), "needed more than 1 GiB of memory"),
+        (hostile.take_memory, Limits(memory_bytes=1 << 30, devices=("/dev/zero",)), "needed more than 1 GiB of memory"),
         (hostile.loop, Limits(wall=timedelta(seconds=1.5)), "took longer than the 1.5 s it may"),
         (hostile.loop, Limits(cpu=timedelta(seconds=1)), "used more than the 1 s of CPU time it may"),
         (hostile.write_much, Limits(file_bytes=10 << 20), "wrote a file larger than 10 MiB"),

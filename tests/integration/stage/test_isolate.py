@@ -69,6 +69,7 @@ async def test_an_outage_of_the_store_is_no_fault_of_the_child(tmp_path: Path) -
         ("rejected", errors.Rejected, "This is no clip."),
         ("permanent", errors.Permanent, "It never works."),
         ("transient", errors.Transient, "Try later."),
+        ("encoder", errors.EncoderFailed, "The card is gone."),
         ("outage", errors.Transient, "Outage: The store is away, says the child."),
         ("unknown", errors.Transient, "KeyError: 'surprise'"),
     ],

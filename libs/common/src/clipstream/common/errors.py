@@ -29,6 +29,10 @@ class Transient(ClipstreamError):
         self.retry_after = retry_after
 
 
+class EncoderFailed(Transient):
+    """The hardware encoder failed. The clip is planned anew, for the software encoder."""
+
+
 class Outage(Transient):
     """A server that the work needs is away. It is not the clip's fault and burns none of its attempts."""
 

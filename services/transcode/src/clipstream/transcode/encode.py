@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count, pairwise
@@ -13,16 +12,15 @@ from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from clipstream.transcode.chunking import GOP_S, SEGMENT_GOPS, gop_frames
+from clipstream.transcode.chunking import SEGMENT_GOPS, gop_frames
+from clipstream.transcode.encoders import add_stream, codec_options, encoding
 from clipstream.transcode.lane import Lane
 from clipstream.transcode.made import Track
 from clipstream.transcode.picture import Colour
-from clipstream.transcode.plan import CRF
 from clipstream.transcode.planned import ChunkPlan, Plan, Rendition
 from clipstream.transcode.segments import Emit, SegmentWriter
 from clipstream.transcode.timing import Shown
 
-MAX_THREADS = 8
 _WRITE_BUFFER = 1 << 17  # every write takes the GIL back; libav's 32 KiB would do so four times as often
 _FRAGMENTED = "cmaf+default_base_moof+skip_trailer+frag_keyframe+empty_moov"
 
@@ -43,9 +41,9 @@ class VideoLane(Lane[Shown]):
         self._output = av.open(
             self._sink, "w", format="mp4", container_options={"movflags": flags}, buffer_size=_WRITE_BUFFER
         )
-        gop = _longest_gop(chunk, self._rate)
-        self._stream = self._output.add_stream("libx264", rate=self._rate, options=_x264(rendition, gop, plan.preset))
-        _describe(self._stream, rendition, self._rate, colour, gop)
+        self._encoder, gop = plan.encoder, _longest_gop(chunk, self._rate)
+        options = codec_options(plan.encoder, rendition, gop, plan.preset)
+        self._stream = add_stream(self._output, plan.encoder, rendition, self._rate, colour, gop, options)
 
     @property
     def track(self) -> Track:
@@ -69,10 +67,14 @@ class VideoLane(Lane[Shown]):
             item.frame.duration = 1
             # Never what the source had: x264 would repeat its picture types.
             item.frame.pict_type = PictureType.I if slot in self._keys else PictureType.NONE
-            self._mux(self._stream.encode(item.frame))
+            with encoding(self._encoder):
+                packets = self._stream.encode(item.frame)
+            self._mux(packets)
 
     def _finish(self) -> None:
-        self._mux(self._stream.encode(None))
+        with encoding(self._encoder):
+            packets = self._stream.encode(None)
+        self._mux(packets)
         self._output.close()
         self._sink.finish()
 
@@ -94,30 +96,3 @@ def _longest_gop(chunk: ChunkPlan, rate: Fraction) -> int:
     """Pictures in the longest GOP of the chunk. Beyond the last planned one of the clip, GOPs have their usual length."""
     starts = (*chunk.gops, *(() if chunk.end_slot is None else (chunk.end_slot,)))
     return max((later - earlier for earlier, later in pairwise(starts)), default=gop_frames(rate))
-
-
-def _x264(rendition: Rendition, gop: int, preset: str) -> dict[str, str]:
-    cap = rendition.max_bit_rate
-    return {
-        "preset": preset,
-        "crf": str(CRF),
-        "maxrate": str(cap),
-        "bufsize": str(GOP_S * cap),
-        "profile": "high",
-        "forced-idr": "1",
-        "x264-params": f"scenecut=0:open-gop=0:keyint={gop}:min-keyint={gop}",
-    }
-
-
-def _describe(stream: VideoStream, rendition: Rendition, rate: Fraction, colour: Colour, gop: int) -> None:
-    context = stream.codec_context
-    context.width, context.height, context.pix_fmt = rendition.width, rendition.height, "yuv420p"
-    context.time_base, context.framerate = 1 / rate, rate
-    context.gop_size = gop
-    context.sample_aspect_ratio = Fraction(1)
-    # Not inherited from the frames; without them players guess, and differ.
-    context.color_range, context.colorspace = 1, colour.matrix
-    context.color_primaries, context.color_trc = colour.primaries, colour.transfer
-    # PyAV's default is SLICE, which turns on x264's sliced threads: 1 % more bits for every two cores.
-    context.thread_type = "FRAME"
-    context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from clipstream.common.contracts.documents import Probe
 from clipstream.common.contracts.keys import ObjectKey
-from clipstream.common.contracts.media import MediaInfo, VideoTrack
+from clipstream.common.contracts.media import VideoTrack
 from clipstream.transcode.chunking import SEGMENT_S, chunks
 from clipstream.transcode.made import SourceCopy
 from clipstream.transcode.planned import Plan, Rendition

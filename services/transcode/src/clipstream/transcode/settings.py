@@ -16,10 +16,12 @@ MOST_RUNGS = 8
 
 
 class Settings(StageSettings, LimitSettings):
-    """`TRANSCODE_LADDER` lists the short sides of the renditions, `TRANSCODE_PRESET` is x264's. A source of at most
+    """`TRANSCODE_LADDER` lists the short sides of the renditions, `TRANSCODE_PRESET` is x264's, `TRANSCODE_ENCODER` the
+    encoder to use where a trial of it succeeds; workers of one queue should come to the same one. A source of at most
     `TRANSCODE_COPY_BIT_RATE` bits a second can be played as it is."""
 
     transcode_preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
+    transcode_encoder: Literal["auto", "libx264", "h264_nvenc", "h264_qsv", "h264_amf"] = "auto"
     transcode_copy_bit_rate: Annotated[int, Field(ge=0, le=200_000_000)] = 24_000_000
     transcode_ladder: Annotated[tuple[Annotated[int, Field(ge=144, le=2160)], ...], NoDecode] = (480, 720, 1080)
 

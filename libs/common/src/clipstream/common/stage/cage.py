@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from clipstream.common.stage import landlock, syscalls
@@ -61,21 +61,23 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
-def close(bounds: Bounds, *, scratch: str, sources: Iterable[str]) -> Closed:
-    """Shut this process in for good. `sources` are directories that modules are imported from."""
+def close(bounds: Bounds, *, scratch: str, sources: Iterable[str], devices: Collection[str] = ()) -> Closed:
+    """Shut this process in for good. `sources` are directories that modules are imported from; `devices` those of
+    `Limits`, and with any of them the calls that drivers need are left open, too."""
     seccomp_missing = _seccomp_missing()
     if seccomp_missing:
         _leave_network(seccomp_missing)
-    _limit(bounds)
+    _limit(bounds, reserving=bool(devices))
     landlock.no_new_privileges()
     try:
-        abi = landlock.confine(readable=[*SYSTEM_READABLE, *python_paths(), *sources], writable=[scratch])
+        readable = [*SYSTEM_READABLE, *python_paths(), *sources]
+        abi = landlock.confine(readable=readable, writable=[scratch], devices=devices)
     except OSError:
         abi = 0
     if seccomp_missing:
         return Closed(landlock=abi, network="namespace")
     try:
-        syscalls.restrict()
+        syscalls.restrict(drivers=bool(devices))
     except syscalls.NoFilter as error:
         _leave_network(str(error))
         return Closed(landlock=abi, network="namespace")
@@ -106,9 +108,11 @@ def _leave_network(reason: str) -> None:
         )
 
 
-def _limit(bounds: Bounds) -> None:
+def _limit(bounds: Bounds, *, reserving: bool) -> None:
+    """Drivers of graphics cards reserve more addresses than any machine has memory: then only what is written to counts."""
+    memory = resource.RLIMIT_DATA if reserving else resource.RLIMIT_AS
     limits = {
-        resource.RLIMIT_AS: (bounds.memory_bytes, bounds.memory_bytes),
+        memory: (bounds.memory_bytes, bounds.memory_bytes),
         resource.RLIMIT_CPU: (bounds.cpu_s, bounds.cpu_s + 2),
         resource.RLIMIT_FSIZE: (bounds.file_bytes, bounds.file_bytes),
         resource.RLIMIT_NOFILE: (bounds.open_files, bounds.open_files),

@@ -27,7 +27,8 @@ def main() -> None:
     job = json.loads(channel.receive())
     os.nice(job["nice"])
     try:
-        closed = cage.close(cage.Bounds(**job["bounds"]), scratch=job["scratch"], sources=job["sources"])
+        bounds = cage.Bounds(**job["bounds"])
+        closed = cage.close(bounds, scratch=job["scratch"], sources=job["sources"], devices=job["devices"])
     except cage.Unsafe as error:
         channel.send(Kind.UNSAFE, str(error).encode())
         os._exit(0)

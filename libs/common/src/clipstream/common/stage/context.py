@@ -20,7 +20,11 @@ P = ParamSpec("P")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on one child process: wall clock, CPU time, address space, size of one written file, open files. `nice` is
-    how far it stands back behind others on its machine, as in nice(2)."""
+    how far it stands back behind others on its machine, as in nice(2).
+
+    `devices` are the device files it may use, such as those of a graphics card, and what else its driver reads. With any,
+    `memory_bytes` bounds the memory that is written to instead of address space, and more system calls are open: name
+    them for a job that needs them, and for no other."""
 
     wall: timedelta = timedelta(minutes=10)
     cpu: timedelta = timedelta(minutes=20)
@@ -28,6 +32,7 @@ class Limits:
     file_bytes: int = 8 << 30
     open_files: int = 256
     nice: int = 0
+    devices: tuple[str, ...] = ()
 
 
 class StageContext(Protocol):

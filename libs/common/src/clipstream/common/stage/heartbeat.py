@@ -27,7 +27,7 @@ class Heartbeat:
 
     def tell(self, fraction: float, note: str | None) -> None:
         """Note how far the work is. Never goes backwards."""
-        further = min(max(fraction, self.said.fraction, 0.0), 1.0)
+        further = min(max(self.said.fraction, fraction), 1.0)  # in this order not-a-number changes nothing
         self.said = self.said.model_copy(update={"state": "running", "fraction": further, "note": note})
         self._news.set()
 

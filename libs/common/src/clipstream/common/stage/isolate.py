@@ -99,6 +99,7 @@ def _job(call: Call[T], scratch: Path, source_size: int | None, limits: Limits) 
         "scratch": str(scratch.resolve()),
         "source_size": source_size,
         "nice": limits.nice,
+        "devices": limits.devices,
         "bounds": {
             "cpu_s": math.ceil(limits.cpu.total_seconds()),
             "memory_bytes": limits.memory_bytes,

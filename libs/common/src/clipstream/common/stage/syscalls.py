@@ -25,6 +25,7 @@ _FILES = (
 _SELF = "getpid getppid getuid geteuid getgid getegid getpgrp getrusage getrlimit uname sysinfo times getrandom"
 _TIME = "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time restart_syscall"
 _SIGNALS = "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait sigaltstack"
+_DRIVERS = "ioctl eventfd2 memfd_create get_mempolicy set_mempolicy mbind sched_setaffinity"
 _HOSTILE = (
     "socket socketpair connect bind listen accept accept4 sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg "
     "execve execveat fork vfork kill tkill pidfd_open pidfd_send_signal pidfd_getfd ptrace process_vm_readv "
@@ -58,17 +59,20 @@ def library() -> ModuleType:
         ctypes.util.find_library = found
 
 
-def restrict() -> None:
-    """Load the filter into every thread of this process, for good."""
+def restrict(*, drivers: bool = False) -> None:
+    """Load the filter into every thread of this process, for good. `drivers` leaves open what the libraries of graphics
+    cards call; on which devices is Landlock's business, too."""
     seccomp = library()
     try:
         rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.ENOSYS))
         rules.set_attr(seccomp.Attr.CTL_TSYNC, 1)
-        for name in ALLOWED:
+        for name in [*ALLOWED, *(_DRIVERS.split() if drivers else ())]:
             _rule(seccomp, rules, seccomp.ALLOW, name)
         for name in REFUSED:
             _rule(seccomp, rules, seccomp.ERRNO(errno.EPERM), name)
         _allow_by_argument(seccomp, rules)
+        if not drivers:
+            _allow_terminal_requests(seccomp, rules)
         rules.load()
     except OSError as error:
         raise NoFilter(f"the kernel refused the seccomp filter ({error})") from error
@@ -76,17 +80,21 @@ def restrict() -> None:
 
 def _allow_by_argument(seccomp: ModuleType, rules: object) -> None:
     """Calls that are harmless with some arguments only: threads but no processes, oneself but nobody else."""
-    first, second = 0, 1
+    first = 0
     thread = seccomp.Arg(first, seccomp.MASKED_EQ, _CLONE_THREAD, _CLONE_THREAD)
     process = seccomp.Arg(first, seccomp.MASKED_EQ, _CLONE_THREAD, 0)
     _rule(seccomp, rules, seccomp.ALLOW, "clone", thread)
     _rule(seccomp, rules, seccomp.ERRNO(errno.EPERM), "clone", process)
     _rule(seccomp, rules, seccomp.ALLOW, "tgkill", seccomp.Arg(first, seccomp.EQ, os.getpid()))
     _rule(seccomp, rules, seccomp.ALLOW, "prlimit64", seccomp.Arg(first, seccomp.EQ, 0))
-    for request in _TERMINAL_REQUESTS:
-        _rule(seccomp, rules, seccomp.ALLOW, "ioctl", seccomp.Arg(second, seccomp.EQ, request))
     for option in _PRCTL_NAMING:
         _rule(seccomp, rules, seccomp.ALLOW, "prctl", seccomp.Arg(first, seccomp.EQ, option))
+
+
+def _allow_terminal_requests(seccomp: ModuleType, rules: object) -> None:
+    second = 1
+    for request in _TERMINAL_REQUESTS:
+        _rule(seccomp, rules, seccomp.ALLOW, "ioctl", seccomp.Arg(second, seccomp.EQ, request))
 
 
 def _rule(seccomp: ModuleType, rules: object, action: int, name: str, *arguments: object) -> None:
