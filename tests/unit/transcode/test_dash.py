@@ -63,7 +63,7 @@ def test_a_manifest_is_this_text() -> None:
 
 def test_another_parser_reads_the_same() -> None:
     mpd = MPEGDASHParser.parse(manifest(placed(*LADDER), placed(*SOUNDS), Captions("en")))
-    assert (mpd.type, mpd.media_presentation_duration, mpd.min_buffer_time) == ("static", "PT9.5S", "PT5.49S")
+    assert (mpd.type, mpd.media_presentation_duration, mpd.min_buffer_time) == ("static", "PT9.5S", "PT3.8S")
     pictures, *sounds, words = mpd.periods[0].adaptation_sets
     assert [(each.id, each.width, each.height) for each in pictures.representations] == [
         ("1080p", 1920, 1080),
@@ -140,10 +140,23 @@ def test_frame_rates_are_fractions(rate: Fraction, written: str) -> None:
     assert f' frameRate="{written}"' in manifest(placed(video(rate=rate)), (), None)
 
 
-def test_players_wait_for_one_segment_and_not_for_two() -> None:
-    """Shaka waits until minBufferTime is loaded: rounded up to seconds it would mean a second segment."""
-    text = manifest(placed(video(ticks=[64_000] * 3, sizes=[9] * 3)), (), None)
-    assert read(text).get("minBufferTime") == "PT4.167S"
+@pytest.mark.parametrize(
+    ("ticks", "buffer"),
+    [
+        pytest.param((61_440,) * 3, "PT3.8S", id="even"),
+        pytest.param((64_000, 80_000, 1), "PT3.82S", id="uneven"),
+        pytest.param((3_072, 80_000), "PT2.604S", id="short-first"),
+        pytest.param((1,), "PT0.001S", id="one-tick"),
+    ],
+)
+def test_one_segment_is_enough_to_begin(ticks: tuple[int, ...], buffer: str) -> None:
+    """Players may wait until minBufferTime is loaded. Sound's segments may be longer than the pictures' by a frame: as long as the
+    longest of all would mean a second segment of pictures."""
+    spoken = sound(ticks=[193_024] * 3, sizes=[9] * 3)
+    if len(ticks) == 1:
+        spoken = sound(ticks=[1], sizes=[9])
+    text = manifest(placed(video(ticks=ticks, sizes=[9] * len(ticks))), placed(spoken), None)
+    assert read(text).get("minBufferTime") == buffer
 
 
 def test_a_clip_of_one_short_segment() -> None:

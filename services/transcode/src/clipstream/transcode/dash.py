@@ -19,6 +19,9 @@ from clipstream.transcode.playlists import frame_rate
 
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 _ROLE = "urn:mpeg:dash:role:2011"
+_PART_OF_FIRST = Fraction(95, 100)
+"""What an encoder's priming takes from sound, and a picture's rounding from a segment, is far less than the rest."""
+
 _CAPTIONS_BIT_RATE = 1000
 """Speech as text is far below this; the attribute is obligatory."""
 
@@ -138,9 +141,14 @@ def _aligned(tracks: Sequence[Track]) -> bool:
 
 
 def _buffer_s(tracks: Sequence[Track]) -> Fraction:
-    """As long as the longest segment, in milliseconds: players load whole segments, and one is enough to begin."""
-    longest = (Fraction(segment.duration, track.timescale) for track in tracks for segment in track.segments)
-    return Fraction(math.ceil(1000 * max(longest, default=Fraction(1))), 1000)
+    """minBufferTime. Players may wait for so much, and load whole segments: a little less than the first segment of
+    any track holds, so that one is enough to begin. Less than half of the longest would make `bandwidth` twice of what is
+    needed, and players shy of good pictures."""
+    if not tracks:
+        return Fraction(1)
+    first = min(Fraction(track.segments[0].duration, track.timescale) for track in tracks)
+    longest = max(Fraction(segment.duration, track.timescale) for track in tracks for segment in track.segments)
+    return Fraction(max(1, math.floor(1000 * max(_PART_OF_FIRST * first, longest / 2))), 1000)
 
 
 def _end_s(track: Track) -> Fraction:
