@@ -20,7 +20,11 @@ def cues(text: str) -> list[tuple[str, str]]:
 
 
 def test_nothing_said_is_a_valid_file_without_cues() -> None:
-    assert to_webvtt([]) == "WEBVTT\n"
+    assert to_webvtt([]) == "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"
+
+
+def test_players_are_told_that_cues_count_from_the_beginning_of_the_clip() -> None:
+    assert to_webvtt([segment("go")]).split("\n\n")[0] == "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000"
 
 
 def test_a_segment_becomes_a_cue_with_its_times() -> None:

@@ -1,4 +1,4 @@
-"""A transcript as WebVTT: https://www.w3.org/TR/webvtt1/."""
+"""A transcript as WebVTT: https://www.w3.org/TR/webvtt1/. It is an HLS segment, too: RFC 8216bis, 3.1.4."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from clipstream.common.contracts.documents import Segment, Word
 MAX_CHARACTERS = 84  # two lines of 42, the usual reading bound
 MAX_SECONDS = 6.0
 
+_HEADER = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"
+"""A cue's clock is the clip's own, which begins at 0. Without the second line hls.js holds cues back until it has seen
+pictures, and moves them by what those begin at."""
+
 
 def to_webvtt(segments: Iterable[Segment]) -> str:
     """Cues of at most two lines and six seconds, cut between words."""
     cues = [cue for segment in segments for cue in _cues(segment)]
     body = "\n".join(f"{_clock(start)} --> {_clock(end)}\n{_escape(text)}\n" for start, end, text in cues)
-    return f"WEBVTT\n\n{body}" if body else "WEBVTT\n"
+    return f"{_HEADER}\n{body}" if body else _HEADER
 
 
 def _cues(segment: Segment) -> Iterator[tuple[float, float, str]]:
