@@ -9,7 +9,7 @@ from pathlib import Path
 from clipstream.common.stage.runner import run_to_end, serve_stage
 from clipstream.transcode.hardware import working_encoder
 from clipstream.transcode.settings import Settings
-from clipstream.transcode.stage import build
+from clipstream.transcode.stage import specs
 
 
 def main() -> None:
@@ -23,7 +23,8 @@ async def serve(settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="encoder-trial-", dir=settings.scratch_dir) as scratch:
         encoder = await working_encoder(settings.transcode_encoder, Path(scratch))
     recipe = replace(settings.recipe, encoder=encoder)
-    return await serve_stage([build(recipe, slots=settings.slots)], settings, service="transcode")
+    stages = specs(recipe, copy_bit_rate=settings.transcode_copy_bit_rate, slots=settings.slots)
+    return await serve_stage(stages, settings, service="transcode")
 
 
 if __name__ == "__main__":

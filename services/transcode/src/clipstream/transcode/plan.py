@@ -45,8 +45,10 @@ class Recipe:
     chunk_s: float = 15.0
 
 
-def plan_clip(probe: Probe, source: SourceCopy, recipe: Recipe, *, key: ObjectKey, etag: str) -> Plan:
-    """The plan for one source, of which `source` is the copy, if there can be one."""
+def plan_clip(
+    probe: Probe, source: SourceCopy, recipe: Recipe, *, key: ObjectKey, etag: str, copy_id: str = ""
+) -> Plan:
+    """The plan for one source, of which `source` is the copy, if there can be one, below `segments/{copy_id}/`."""
     media, origin_s = probe.media, origin(probe)
     made = Plan(
         plan_id=plan_id(recipe, etag, source),
@@ -59,6 +61,7 @@ def plan_clip(probe: Probe, source: SourceCopy, recipe: Recipe, *, key: ObjectKe
         preset=recipe.preset,
         encoder=recipe.encoder,
         source=source,
+        source_prefix=f"segments/{copy_id}/",
         sound=bool(media.audio) and not source.sound,
         segment_s=SEGMENT_S,
     )

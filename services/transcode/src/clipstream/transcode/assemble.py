@@ -1,0 +1,147 @@
+"""Puts the parts of a plan together: exactly one of them does, whichever end last and however often they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from clipstream.common.contracts.events import Rendition
+from clipstream.common.contracts.ids import RunId, VideoId
+from clipstream.common.errors import Conflict, Permanent
+from clipstream.common.stage.context import StageContext
+from clipstream.common.store.objects import ObjectStore
+from clipstream.transcode import hover, storyboard
+from clipstream.transcode.assembled import (
+    PREVIEW,
+    SPRITE,
+    STORYBOARD,
+    Assembled,
+    claim_key,
+    part_key,
+    read,
+)
+from clipstream.transcode.bandwidth import measured
+from clipstream.transcode.made import PartMade, Track
+from clipstream.transcode.placed import Placed
+from clipstream.transcode.planned import SOUND, Plan
+from clipstream.transcode.publish import publish, put
+from clipstream.transcode.stitch import stitched
+
+DAMAGED_SHARE = 0.5
+"""A clip of which more than this cannot be decoded cleanly is not worth playing."""
+
+_RAW_LIMIT = 64 << 20
+
+
+async def assemble(
+    context: StageContext, video_id: VideoId, plan: Plan, parts: Mapping[int, PartMade], finisher: int
+) -> Assembled | None:
+    """The output, written and ready to be played; None where another part has put it together, or is about to.
+
+    Raises `Permanent` where nothing, or too little, of the clip could be decoded."""
+    store = context.store
+    output = await read(store, claim_key(video_id, plan.plan_id))
+    if output is None:
+        pictures = await _draw(context, video_id, plan, parts)
+        output = joined(plan, parts, context.run_id, finisher, extra_bytes=sum(map(len, pictures.values())))
+        await asyncio.gather(*(put(store, video_id, name, body) for name, body in pictures.items()))
+        output = await _claim(store, video_id, output)
+    if output.finisher != finisher:
+        return None
+    await publish(store, video_id, output)
+    return output
+
+
+def joined(
+    plan: Plan, parts: Mapping[int, PartMade], run_id: RunId, finisher: int, *, extra_bytes: int = 0
+) -> Assembled:
+    """The parts of a clip as one output. `extra_bytes` is what lies beside the tracks."""
+    pictures, damaged = sum(part.pictures for part in parts.values()), sum(part.damaged for part in parts.values())
+    if damaged > DAMAGED_SHARE * pictures:
+        raise Permanent(f"This clip is damaged: {damaged} of its {pictures} pictures cannot be decoded cleanly.")
+    videos = _videos(plan, stitched([parts[number] for number in sorted(parts) if number != SOUND]))
+    audios = _audios(plan, parts[SOUND])
+    if plan.media.video is not None and not videos:
+        raise Permanent("Not one picture of this clip could be decoded.")
+    if not videos and not audios:
+        raise Permanent("Not one second of this recording could be decoded.")
+    tracks = [placed.track for placed in (*videos, *audios)]
+    return Assembled(
+        plan_id=plan.plan_id,
+        run_id=run_id,
+        finisher=finisher,
+        duration_s=max(track.duration_s for track in tracks),
+        videos=videos,
+        audios=audios,
+        renditions=tuple(_rendition(placed, audios) for placed in videos),
+        stored_bytes=sum(segment.size_bytes for track in tracks for segment in track.segments) + extra_bytes,
+        pictures=pictures,
+        damaged=damaged,
+    )
+
+
+def _videos(plan: Plan, tracks: tuple[Track, ...]) -> tuple[Placed, ...]:
+    """Largest first, the copied source on top where it is one of them."""
+    made = tuple(Placed(track, _prefix(plan.plan_id)) for track in tracks)
+    if plan.top is None or plan.source.video is None:
+        return made
+    return (Placed(plan.source.video.model_copy(update={"name": plan.top}), plan.source_prefix), *made)
+
+
+def _audios(plan: Plan, sound: PartMade) -> tuple[Placed, ...]:
+    if plan.source.sound and plan.source.audio is not None:
+        return (Placed(plan.source.audio.model_copy(update={"name": "audio"}), plan.source_prefix),)
+    return tuple(Placed(track, _prefix(plan.plan_id)) for track in sound.tracks)
+
+
+def _rendition(placed: Placed, audios: tuple[Placed, ...]) -> Rendition:
+    track, rate = placed.track, measured(placed.track, [each.track for each in audios])
+    return Rendition(
+        name=track.name,
+        width=track.width,
+        height=track.height,
+        bandwidth=rate.peak,
+        average_bandwidth=rate.average,
+    )
+
+
+async def _draw(
+    context: StageContext, video_id: VideoId, plan: Plan, parts: Mapping[int, PartMade]
+) -> dict[str, bytes]:
+    """The storyboard and the hover preview, of what the chunks set aside for them."""
+    if plan.media.video is None:
+        return {}
+    tiles, frames = await asyncio.gather(
+        _raw(context.store, video_id, plan, {number: part.tiles_file for number, part in parts.items()}),
+        _raw(context.store, video_id, plan, {number: part.preview_file for number, part in parts.items()}),
+    )
+    (sprite, cues), preview = await asyncio.gather(
+        context.thread(storyboard.compose, tiles, plan), context.thread(hover.compose_preview, frames, plan)
+    )
+    return {SPRITE: sprite, STORYBOARD: cues.encode(), PREVIEW: preview}
+
+
+async def _raw(
+    store: ObjectStore, video_id: VideoId, plan: Plan, files: Mapping[int, Path | None]
+) -> dict[int, bytes]:
+    there = {number: file for number, file in files.items() if file is not None}
+    bodies = await asyncio.gather(
+        *(store.get(part_key(video_id, plan.plan_id, str(file)), limit=_RAW_LIMIT) for file in there.values())
+    )
+    return dict(zip(there, bodies, strict=True))
+
+
+async def _claim(store: ObjectStore, video_id: VideoId, output: Assembled) -> Assembled:
+    """The output that won: this one, or that of whoever was faster."""
+    key = claim_key(video_id, output.plan_id)
+    try:
+        await store.put(key, output.model_dump_json().encode(), content_type="application/json", if_absent=True)
+    except Conflict:
+        return await read(store, key) or output
+    return output
+
+
+def _prefix(plan_id: str) -> str:
+    """As playlists see it, which lie beside `segments/`."""
+    return f"segments/{plan_id}/"
