@@ -22,7 +22,7 @@ from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from clipstream.transcode.picture import Colour
+from clipstream.transcode.colour import Colour
 from clipstream.transcode.plan import CRF, GOP_S, SEGMENT_GOPS, Rendition, gop_frames
 from clipstream.transcode.playlists import AUDIO, Track
 from clipstream.transcode.segments import SegmentWriter

@@ -9,11 +9,14 @@ import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from PIL import Image
+
+from clipstream.transcode.overlays import jpeg
+from clipstream.transcode.waveform import draw
 
 MAX_WIDTH, MAX_HEIGHT = 640, 640
 CANDIDATES = 8
 _BLACK = 24.0
-_BACKGROUND, _BAR = (24, 27, 38), (94, 196, 255)
 
 
 class Poster:
@@ -52,19 +55,9 @@ class Poster:
         return _jpeg(self._best)
 
 
-def waveform(peaks: Sequence[float], width: int = 640, height: int = 360) -> bytes:
+def waveform(peaks: Sequence[float]) -> bytes:
     """A picture of a recording's loudness over time; `peaks` are 0..1 at equal distances."""
-    columns = width // 4
-    loud = np.zeros(columns, np.float32)
-    for column, part in enumerate(np.array_split(np.asarray(peaks or [0.0], np.float32), columns)):
-        loud[column] = part.max() if len(part) else loud[max(0, column - 1)]
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[:] = _BACKGROUND
-    for column, level in enumerate(loud / max(1e-3, float(loud.max()))):
-        half = max(1, round(float(level) * height * 0.4))
-        picture[height // 2 - half : height // 2 + half, column * 4 : column * 4 + 3] = _BAR
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    return _jpeg(VideoReformatter().reformat(frame, format="yuvj420p", dst_color_range=ColorRange.JPEG, threads=1))
+    return jpeg(Image.fromarray(draw(peaks)))
 
 
 def _interest(frame: av.VideoFrame) -> float:

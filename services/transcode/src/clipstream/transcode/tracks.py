@@ -10,8 +10,10 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
+from clipstream.common.contracts.media import VideoTrack
+from clipstream.common.media.color import PRIMARIES, RANGES, SPACES, TRANSFERS
 from clipstream.transcode.encode import AudioLane, VideoLane
-from clipstream.transcode.picture import Preparation, Scaler, shown_size
+from clipstream.transcode.picture import Preparation, Scaler, shown_size, turned
 from clipstream.transcode.plan import Recipe, output_rate, renditions
 from clipstream.transcode.playlists import Track
 from clipstream.transcode.sound import DRIFT_S, SAMPLE_RATE, Peaks, Samples, Soundtrack
@@ -66,12 +68,15 @@ class PictureTrack:
             self._show(self._cadence.finish())
 
     def _begin(self, frame: av.VideoFrame) -> Preparation:
-        preparation = Preparation(frame)
-        width, height = shown_size(frame, self._aspect)
+        video = _facts(frame)
+        preparation = Preparation(video)
+        width, height = shown_size(video, self._aspect)
         self._poster = Poster(self._duration_s, width, height)
         for rendition in renditions(width, height, self._recipe.ladder):
             lane = VideoLane(rendition, self.rate, preparation.colour, self._recipe.preset, self._into)
-            self._outputs.append((Scaler(rendition, preparation.colour), self._lanes.enter_context(lane)))
+            self._outputs.append(
+                (Scaler(rendition.width, rendition.height, preparation.colour), self._lanes.enter_context(lane))
+            )
         return preparation
 
     def _time(self, prepared: Iterable[av.VideoFrame]) -> None:
@@ -147,3 +152,23 @@ class SoundTrack:
 def start_of(frame: av.AudioFrame) -> float:
     """The frame's time in seconds; 0 where the file gives none."""
     return frame.time if frame.pts is not None and frame.time is not None else 0.0
+
+
+def _facts(frame: av.VideoFrame) -> VideoTrack:
+    """What the first frame tells of the clip."""
+    turn = turned(frame)
+    width, height = (frame.height, frame.width) if turn in (90, 270) else (frame.width, frame.height)
+    return VideoTrack(
+        index=0,
+        codec="",
+        pixel_format=frame.format.name,
+        width=width,
+        height=height,
+        rotation=turn,
+        frame_rate=60,
+        interlaced=frame.interlaced_frame,
+        color_transfer=TRANSFERS.get(int(frame.color_trc)),
+        color_primaries=PRIMARIES.get(int(frame.color_primaries)),
+        color_space=SPACES.get(int(frame.colorspace)),
+        color_range=RANGES.get(int(frame.color_range)),
+    )
