@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 import av
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from clipstream.transcode.colour import BT601, BT709, Colour
+from clipstream.transcode.colour import BT709
 from clipstream.transcode.planned import Plan
 from clipstream.transcode.storyboard import gathered, scaled, slot_at
 
@@ -68,3 +68,28 @@ def encode_preview(frames: bytes, plan: Plan) -> bytes:
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return made.getvalue()
+
+
+def _describe(stream: VideoStream, width: int, height: int) -> None:
+    context = stream.codec_context
+    context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+    context.time_base = Fraction(1, RATE)
+    context.color_range = 1
+    context.colorspace, context.color_primaries, context.color_trc = BT709.matrix, BT709.primaries, BT709.transfer
+    context.thread_count = 1
+
+
+def _frame(rgb: bytes, width: int, height: int, reformatter: VideoReformatter) -> av.VideoFrame:
+    frame = av.VideoFrame(width, height, "rgb24")
+    [plane] = frame.planes
+    row = width * 3
+    lines = (rgb[start : start + row].ljust(plane.line_size, b"\0") for start in range(0, height * row, row))
+    plane.update(b"".join(lines))
+    return reformatter.reformat(
+        frame,
+        format="yuv420p",
+        dst_colorspace=BT709.space,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
+        threads=1,
+    )

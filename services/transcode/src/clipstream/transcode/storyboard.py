@@ -75,7 +75,8 @@ def gathered(made: Mapping[int, bytes], slots: Sequence[int], size: tuple[int, i
             if len(picture) < picture_bytes:
                 picture = pictures[-1] if pictures else bytes(picture_bytes)
             pictures.append(picture)
-    return pictures
+    missing = len(slots) - len(pictures)
+    return pictures + missing * (pictures[-1:] or [bytes(picture_bytes)])
 
 
 def compose(made: Mapping[int, bytes], plan: Plan) -> tuple[bytes, str]:

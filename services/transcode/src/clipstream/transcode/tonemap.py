@@ -33,11 +33,13 @@ _TO_709 = {
 
 
 def hald(source: Source) -> npt.NDArray[np.uint16]:
-    """The table as a Hald image [LEVEL³, LEVEL³, 3] of R'G'B', red changing fastest."""
+    """The table as the Hald image [LEVEL³, LEVEL³, 3], rgb48, that libav's haldclut needs for planar pictures."""
     steps = np.linspace(0.0, 1.0, LEVEL**2)
-    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")  # red changes fastest
     mapped = to_sdr(np.stack([red, green, blue], axis=-1).reshape(-1, 3), source)
-    return np.round(mapped * 65535).astype(np.uint16).reshape(LEVEL**3, LEVEL**3, 3)
+    # It takes the planes of an integer table, which are G, B, R, for R, G, B (LOAD_CLUT_PLANAR in libavfilter's vf_lut3d.c).
+    turned = mapped[:, [2, 0, 1]]
+    return np.round(turned * 65535).astype(np.uint16).reshape(LEVEL**3, LEVEL**3, 3)
 
 
 def to_sdr(encoded: Light, source: Source) -> Light:
