@@ -89,6 +89,7 @@ def test_interlaced_pictures_are_two_moments_each() -> None:
         ({"width": 1080, "height": 1920, "rotation": 90}, (1080, 1920)),
         ({"width": 1080, "height": 1440, "rotation": 90, "pixel_aspect": 4 / 3}, (1080, 1920)),
         ({"pixel_aspect": 100.0}, (1920, 1080)),
+        ({"width": 720, "height": 576, "pixel_aspect": 64 / 45}, (1024, 576)),
     ],
 )
 def test_a_viewer_sees_square_pixels_upright(facts: dict[str, float], expected: tuple[int, int]) -> None:

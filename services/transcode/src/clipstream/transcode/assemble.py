@@ -122,9 +122,7 @@ async def _draw(
     return {SPRITE: sprite, STORYBOARD: cues.encode(), PREVIEW: preview}
 
 
-async def _raw(
-    store: ObjectStore, video_id: VideoId, plan: Plan, files: Mapping[int, Path | None]
-) -> dict[int, bytes]:
+async def _raw(store: ObjectStore, video_id: VideoId, plan: Plan, files: Mapping[int, Path | None]) -> dict[int, bytes]:
     there = {number: file for number, file in files.items() if file is not None}
     bodies = await asyncio.gather(
         *(store.get(part_key(video_id, plan.plan_id, str(file)), limit=_RAW_LIMIT) for file in there.values())

@@ -24,6 +24,7 @@ from clipstream.transcode.picture import Preparation, Scaler
 from clipstream.transcode.plan import shown_size, source_rate
 from clipstream.transcode.planned import ChunkPlan, Plan
 from clipstream.transcode.segments import Emit
+from clipstream.transcode.taps import Taps
 from clipstream.transcode.timing import Cadence, FrameTimes, Shown
 
 _SURELY_PAST = 4
@@ -64,7 +65,8 @@ class _Chunk:
     ) -> None:
         self._plan, self._video, self._chunk, self._progress = plan, video, chunk, progress
         self._scratch, self._emit, self._lanes = scratch, emit, lanes
-        self._preparation: Preparation | None = None
+        self._preparation = Preparation(video)
+        self._taps = Taps(plan, chunk, scratch)
         self._times = FrameTimes(source_rate(video))
         self._cadence = Cadence(
             plan.frame_rate, plan.origin_s, plan.max_duration_s, first=chunk.first_slot, end=chunk.end_slot
@@ -76,8 +78,6 @@ class _Chunk:
     def run(self, decoder: Decoder) -> None:
         for frame in decoder:
             if isinstance(frame, av.VideoFrame) and self._counts(frame):
-                if self._preparation is None:
-                    self._preparation = self._begin(frame)
                 self._time(self._preparation(frame))
             if self._past >= _SURELY_PAST:
                 break
@@ -87,8 +87,13 @@ class _Chunk:
 
     def made(self) -> PartMade:
         """The facts, once every lane is closed."""
+        tiles, preview = self._taps.finish()
         return PartMade(
-            tracks=tuple(lane.track for _, lane in self._outputs), pictures=self._pictures, damaged=self._damaged
+            tracks=tuple(lane.track for _, lane in self._outputs),
+            pictures=self._pictures,
+            damaged=self._damaged,
+            tiles_file=tiles,
+            preview_file=preview,
         )
 
     def _counts(self, frame: av.VideoFrame) -> bool:
@@ -103,12 +108,13 @@ class _Chunk:
         self._damaged += frame.is_corrupt
         return True
 
-    def _begin(self, frame: av.VideoFrame) -> Preparation:
-        preparation = Preparation(frame)
+    def _begin(self) -> None:
+        """Open the encoders. A chunk without a picture has none."""
+        colour = self._preparation.colour
         for rendition in self._plan.renditions:
-            lane = VideoLane(rendition, self._plan, self._chunk, preparation.colour, self._scratch, self._emit)
-            self._outputs.append((Scaler(rendition, preparation.colour), self._lanes.enter_context(lane)))
-        return preparation
+            lane = VideoLane(rendition, self._plan, self._chunk, colour, self._scratch, self._emit)
+            scaler = Scaler(rendition.width, rendition.height, colour)
+            self._outputs.append((scaler, self._lanes.enter_context(lane)))
 
     def _time(self, prepared: Iterable[av.VideoFrame]) -> None:
         for frame in prepared:
@@ -119,31 +125,33 @@ class _Chunk:
             self._show(self._cadence.add(self._cadence.slot(time_s), frame))
 
     def _finish(self) -> None:
-        if self._preparation is None and self._chunk.end_slot is not None:
-            self._begin_black()
-        if self._preparation is not None:
-            self._time(self._preparation.flush())
+        self._time(self._preparation.flush())
         self._place(self._times.finish())
         self._show(self._cadence.finish())
+        if not self._shown and self._chunk.end_slot is not None:
+            self._show_black(self._chunk.first_slot)
 
-    def _begin_black(self) -> None:
+    def _show_black(self, slot: int) -> None:
         """Not one picture could be decoded, but later chunks follow."""
         self._damaged += self._slots
         self._pictures += self._slots
-        frame = _black(*shown_size(self._video))
-        self._preparation = self._begin(frame)
-        self._show(self._cadence.add(self._chunk.first_slot, frame))
+        self._show(self._cadence.add(slot, _black(*shown_size(self._video))))
+        self._show(self._cadence.finish())
 
     def _show(self, pictures: Iterable[Shown]) -> None:
         for shown in pictures:
+            if not self._shown:
+                self._begin()
             self._shown += shown.slots
             self._progress(min(1.0, self._shown / max(1, self._slots)))
+            self._taps.look(shown.first_slot, shown.frame, shown.slots)
             scaled = [(lane, scaler(shown.frame)) for scaler, lane in self._outputs]
             for lane, frame in scaled:  # only now: from here on a frame belongs to its lane
                 lane.put(Shown(frame, shown.first_slot, shown.slots))
 
 
 def _black(width: int, height: int) -> av.VideoFrame:
+    width, height = max(2, width // 2 * 2), max(2, height // 2 * 2)
     planes = np.full((height // 2 * 3, width), 128, np.uint8)
     planes[:height] = 16
     return av.VideoFrame.from_ndarray(planes, format="yuv420p")

@@ -13,10 +13,10 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from clipstream.transcode.chunking import SEGMENT_GOPS, gop_frames
+from clipstream.transcode.colour import Colour
 from clipstream.transcode.encoders import add_stream, codec_options, encoding
 from clipstream.transcode.lane import Lane
 from clipstream.transcode.made import Track
-from clipstream.transcode.picture import Colour
 from clipstream.transcode.planned import ChunkPlan, Plan, Rendition
 from clipstream.transcode.segments import Emit, SegmentWriter
 from clipstream.transcode.timing import Shown

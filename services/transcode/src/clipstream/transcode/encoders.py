@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 
 from clipstream.common.errors import EncoderFailed, Outage, Transient
 from clipstream.transcode.chunking import GOP_S
-from clipstream.transcode.picture import Colour
+from clipstream.transcode.colour import Colour
 from clipstream.transcode.plan import CRF
 from clipstream.transcode.planned import Rendition
 

@@ -13,8 +13,10 @@ from clipstream.common.contracts.documents import Probe
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import VideoTrack
 from clipstream.transcode.chunking import SEGMENT_S, chunks
+from clipstream.transcode.hover import preview_size, preview_starts
 from clipstream.transcode.made import SourceCopy
 from clipstream.transcode.planned import Plan, Rendition
+from clipstream.transcode.storyboard import tile_interval_s, tile_size
 
 MAX_RATE = 60
 _MAX_SANE_RATE = 480
@@ -81,6 +83,10 @@ def plan_clip(
             "renditions": rungs,
             "top": top,
             "chunks": chunks(_keys_s(probe), origin_s, rate, media, source, recipe.chunk_s),
+            "tiles_every_s": tile_interval_s(media.duration_s),
+            "tile": tile_size(width, height),
+            "preview_at_s": preview_starts(media.duration_s),
+            "preview": preview_size(width, height),
         }
     )
 
@@ -134,7 +140,7 @@ def output_rate(video: VideoTrack) -> Fraction:
 
 def doubles_rate(video: VideoTrack) -> bool:
     """Whether each of a source's interlaced pictures becomes two."""
-    return video.interlaced and video.frame_rate <= MAX_RATE / 2 + 0.1
+    return video.interlaced and video.frame_rate <= MAX_RATE / 2 + 0.5
 
 
 def source_rate(video: VideoTrack) -> Fraction:

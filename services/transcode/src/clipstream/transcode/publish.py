@@ -38,7 +38,9 @@ async def publish(store: ObjectStore, video_id: VideoId, output: Assembled) -> N
         await publish_entrances(store, video_id, output, now)
 
 
-async def publish_entrances(store: ObjectStore, video_id: VideoId, output: Assembled, captions: Captions | None) -> None:
+async def publish_entrances(
+    store: ObjectStore, video_id: VideoId, output: Assembled, captions: Captions | None
+) -> None:
     """Write what players are pointed at; the tracks' own playlists are there."""
     for name, text in entrances(output.videos, output.audios, captions).items():
         await put(store, video_id, name, text.encode())

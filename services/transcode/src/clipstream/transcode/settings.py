@@ -10,7 +10,6 @@ from pydantic_settings import NoDecode
 from clipstream.common.settings import LimitSettings, StageSettings
 from clipstream.transcode.plan import Recipe
 
-
 MOST_RUNGS = 8
 """Each costs an encoder's memory and time for every clip; no player needs more."""
 

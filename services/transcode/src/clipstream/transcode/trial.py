@@ -15,8 +15,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from clipstream.common.errors import EncoderFailed
+from clipstream.transcode.colour import BT709
 from clipstream.transcode.encoders import add_stream, codec_options, encoding
-from clipstream.transcode.picture import BT709
 from clipstream.transcode.planned import Rendition
 
 WIDTH, HEIGHT = 320, 192
