@@ -67,6 +67,12 @@ class TrackFacts:
         """All samples last equally long; the last one may be cut."""
         return len({sample.duration for sample in list(self.samples)[:-1]}) <= 1
 
+    @property
+    def rate(self) -> Fraction:
+        """Samples a second: exact where they are even, else on average."""
+        samples = list(self.samples)
+        return Fraction(self.header.timescale, samples[0].duration) if self.even else len(samples) / self.duration_s
+
 
 def check_track(read: Read, init: str, names: Sequence[str]) -> tuple[TrackFacts | None, list[Finding]]:
     """Facts and findings of one track; no facts where the bytes cannot be read at all."""
@@ -163,7 +169,9 @@ def _fragments(report: Report, data: bytes, head: Header) -> Iterator[Fragment]:
             waiting = box
         else:
             known = box.kind in _BESIDE and not waiting
-            report.check(known, "ISO/IEC 23000-19 7.3.2.3", f"{box.kind} at byte {box.offset}, not moof and mdat in turn")
+            report.check(
+                known, "ISO/IEC 23000-19 7.3.2.3", f"{box.kind} at byte {box.offset}, not moof and mdat in turn"
+            )
     report.check(waiting is None, "ISO/IEC 23000-19 7.3.2.3", "a moof without its mdat")
 
 
@@ -178,7 +186,9 @@ def _check_fragment(report: Report, data: bytes, part: Fragment, head: Header) -
     first, held = part.samples[0], sum(sample.size for sample in part.samples)
     report.check(first.offset == body, "ISO/IEC 14496-12 8.8.8", f"{at}: data begins at {first.offset}, mdat at {body}")
     there = len(part.mdat.payload)
-    report.check(held == there, "ISO/IEC 14496-12 8.8.8", f"{at}: its samples take {held} bytes, its mdat holds {there}")
+    report.check(
+        held == there, "ISO/IEC 14496-12 8.8.8", f"{at}: its samples take {held} bytes, its mdat holds {there}"
+    )
     report.check(first.sync, "ISO/IEC 23000-19 7.3.2.3", f"{at} begins with a sample that is no sync sample")
     report.check(
         all(sample.duration > 0 for sample in part.samples), "ISO/IEC 14496-12 8.8.8", f"{at} has samples of no length"

@@ -130,17 +130,14 @@ def _sound(entry: Box) -> _Sound:
 
 def _descriptors(data: bytes) -> tuple[int, bytes]:
     """(objectTypeIndication, DecoderSpecificInfo) of an ES_Descriptor (ISO/IEC 14496-1, 7.2.6.5)."""
-    kind, body = _descriptor(data, 3)
-    flags = body[2]
-    if flags & 0xE0:
+    body = _descriptor(data, 3)
+    if body[2] & 0xE0:
         raise Malformed("an ES_Descriptor with streams, URLs or clocks of other streams")
-    kind, body = _descriptor(body[3:], 4)
-    indication = body[0]
-    kind, body = _descriptor(body[13:], 5)
-    return indication, body
+    config = _descriptor(body[3:], 4)
+    return config[0], _descriptor(config[13:], 5)
 
 
-def _descriptor(data: bytes, tag: int) -> tuple[int, bytes]:
+def _descriptor(data: bytes, tag: int) -> bytes:
     place, size = 1, 0
     if not data or data[0] != tag:
         raise Malformed(f"esds: no descriptor {tag} where one belongs")
@@ -148,16 +145,17 @@ def _descriptor(data: bytes, tag: int) -> tuple[int, bytes]:
         size = size << 7 | data[place] & 0x7F
         place += 1
         if not data[place - 1] & 0x80:
-            return tag, data[place : place + size]
+            return data[place : place + size]
 
 
 def _specific(data: bytes) -> _Sound:
     """AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) of the object types without extensions up front."""
     bits = int.from_bytes(data[:8].ljust(8, b"\0"), "big")
-    kind, index, place = bits >> 59, bits >> 55 & 15, 55
+    kind, index = bits >> 59, bits >> 55 & 15
     if kind == 31 or index == 15:
         raise Malformed("an AudioSpecificConfig with escaped fields")
-    return _Sound(f"mp4a.40.{kind}", bits >> place - 4 & 15, _RATES[index])
+    channels = bits >> 51 & 15
+    return _Sound(f"mp4a.40.{kind}", 8 if channels == 7 else channels, _RATES[index])
 
 
 def _brands(ftyp: Box) -> tuple[str, ...]:
