@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo run stop status test test-unit test-compose lint typecheck format asyncapi openapi client bench-pipeline bench-api bench-transcode secrets airgapped up down logs clean-run
+.PHONY: help install demo run stop status test test-unit test-compose test-players lint typecheck format asyncapi openapi client bench-pipeline bench-api bench-transcode secrets airgapped up down logs clean-run
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -92,3 +92,10 @@ airgapped: install ## Engine, Compose and all images of compose.yaml, without an
 
 test-compose: airgapped ## compose.yaml itself on a Docker engine: minutes
 	$(RUN) pytest tests/compose
+
+test-players: install ## hls.js, Shaka and dash.js play an output in headless Chromium: minutes
+	$(RUN) python tools/fetch_players.py .tools/players
+	@command -v "$${CLIPSTREAM_CHROMIUM:-chromium}" >/dev/null || command -v google-chrome >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y chromium; } \
+		|| { echo "No Chromium here: install it (Debian: apt-get install chromium) or set CLIPSTREAM_CHROMIUM to one." >&2; exit 1; }
+	$(RUN) pytest tests/players

@@ -120,7 +120,8 @@ class SegmentWriter:
         self._body += moof
 
     def _write_segment(self) -> None:
-        assert self._begun is not None
+        if self._begun is None:
+            return
         file = segment_file(self._name, self._first + len(self.segments))
         (self._directory / file).write_bytes(self._body)
         start = self._begun.start
