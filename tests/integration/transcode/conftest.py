@@ -1,4 +1,4 @@
-"""A transcode of small media, and what a player would make of it."""
+"""Whole clips made of small media, and what a player would make of them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from clipstream.transcode.plan import Recipe
-from clipstream.transcode.processor import Package, transcode
+from integration.transcode.whole import Whole, whole
 
-Transcoded = tuple[Package, Path]
-Transcode = Callable[..., Transcoded]
+Transcode = Callable[..., Whole]
 
 
 @pytest.fixture
 def transcoded(tmp_path: Path) -> Transcode:
-    """Transcode a file into a directory of its own."""
+    """Make everything of a file, in a directory of its own."""
 
-    def run(source: Path, *, ladder: tuple[int, ...] = (144, 240), max_duration_s: float = 60.0) -> Transcoded:
-        scratch = tmp_path / f"{source.name}-out"
-        scratch.mkdir()
-        recipe = Recipe(ladder, "superfast", max_duration_s)
-        with source.open("rb") as media:
-            return transcode(media, scratch=scratch, recipe=recipe, progress=lambda _: None), scratch
+    def run(source: Path, *, ladder: tuple[int, ...] = (144, 240), max_duration_s: float = 60.0) -> Whole:
+        return whole(source, tmp_path / f"{source.name}-out", ladder=ladder, max_duration_s=max_duration_s)
 
     return run

@@ -82,6 +82,10 @@ def opening(track: Track, directory: Path) -> Header:
     return header((directory / track.init_file).read_bytes())
 
 
+def lengths_s(track: Track) -> list[float]:
+    return [track.seconds(segment.duration) for segment in track.segments]
+
+
 def length(track: Track, directory: Path) -> Fraction:
     parts = [part for segment in fragments(track, directory) for part in segment]
     return Fraction(sum(part.duration for part in parts), track.timescale)

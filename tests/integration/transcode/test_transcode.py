@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from clipstream.transcode.playlists import Track
+from clipstream.transcode.made import Track
 from corpus.gameplay import render_audio, render_clip
 from corpus.world import World
 from integration.transcode import played
@@ -34,7 +34,8 @@ def similar(shown: av.VideoFrame, seed: int, time_s: float, turns: int = 0) -> f
 
 def test_every_rendition_holds_every_picture_once(tmp_path: Path, transcoded: Transcode) -> None:
     clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=9, width=480, height=270, gop=17, b_frames=2)
-    package, out = transcoded(clip)
+    package = transcoded(clip)
+    out = package.directory
     assert [(track.name, track.width, track.height) for track in package.videos] == [
         ("240p", 426, 240),
         ("144p", 256, 144),
@@ -53,15 +54,17 @@ def test_every_rendition_holds_every_picture_once(tmp_path: Path, transcoded: Tr
 
 
 def test_segments_are_two_gops_and_begin_with_a_key(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=9))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=9))
+    out = package.directory
     [track] = package.videos
-    assert [segment.duration_s for segment in track.segments] == [4.0, 4.0, 1.0]
+    assert played.lengths_s(track) == [4.0, 4.0, 1.0]
     assert played.first_keys(track, out) == [True, True, True]
     assert [len(parts) for parts in played.fragments(track, out)] == [2, 2, 1]
 
 
 def test_fragments_follow_each_other_without_a_gap(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=9, fps=24))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=9, fps=24))
+    out = package.directory
     assert package.audio is not None
     for track in (*package.videos, package.audio):
         parts = [part for segment in played.fragments(track, out) for part in segment]
@@ -69,25 +72,26 @@ def test_fragments_follow_each_other_without_a_gap(tmp_path: Path, transcoded: T
         assert all(part.runs == 1 for part in parts)
         for earlier, later in pairwise(parts):
             assert later.start == earlier.start + earlier.duration
-        assert played.length(track, out) == pytest.approx(sum(segment.duration_s for segment in track.segments))
+        assert played.length(track, out) == pytest.approx(track.duration_s)
 
 
 def test_renditions_switch_at_the_same_times(tmp_path: Path, transcoded: Transcode) -> None:
-    package, _ = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=5, fps=60, width=480, height=270))
+    package = transcoded(render_clip(tmp_path / "clip.mp4", seed=1, duration_s=5, fps=60, width=480, height=270))
     high, low = package.videos
-    assert [segment.duration_s for segment in high.segments] == [segment.duration_s for segment in low.segments]
+    assert played.lengths_s(high) == played.lengths_s(low)
 
 
 def test_sound_segments_stay_beside_the_pictures(tmp_path: Path, transcoded: Transcode) -> None:
-    package, _ = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=22, fps=5))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=22, fps=5))
     assert package.audio is not None
-    starts = [sum(s.duration_s for s in package.audio.segments[:n]) for n in range(len(package.audio.segments))]
+    starts = [package.audio.seconds(segment.start) for segment in package.audio.segments]
     assert len(starts) == 6
     assert all(abs(start - 4 * n) <= 0.5 for n, start in enumerate(starts))
 
 
 def test_pictures_are_the_right_ones_at_the_right_time(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=4, duration_s=3))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=4, duration_s=3))
+    out = package.directory
     shown = played.pictures(package.videos[0], out)
     for slot in (0, 29, 60, 89):
         assert similar(shown[slot], 4, slot / 30) > 0.95
@@ -96,7 +100,8 @@ def test_pictures_are_the_right_ones_at_the_right_time(tmp_path: Path, transcode
 def test_sound_keeps_its_place(tmp_path: Path, transcoded: Transcode) -> None:
     """The game's shots and steps are in both; the encoder's priming must not shift them."""
     clip = small_clip(tmp_path / "clip.mp4", seed=5, duration_s=4)
-    package, out = transcoded(clip)
+    package = transcoded(clip)
+    out = package.directory
     assert package.audio is not None
     with av.open(str(clip)) as container:
         before = np.concatenate([np.asarray(f.to_ndarray(), np.float32)[0] for f in container.decode(audio=0)])
@@ -108,7 +113,8 @@ def test_sound_keeps_its_place(tmp_path: Path, transcoded: Transcode) -> None:
 
 
 def test_colours_are_tagged_and_kept(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5))
+    out = package.directory
     frame = played.pictures(package.videos[0], out)[3]
     assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (1, 1, 1, 1)
     drawn = World(1, 320, 180).draw(0.1)
@@ -117,7 +123,8 @@ def test_colours_are_tagged_and_kept(tmp_path: Path, transcoded: Transcode) -> N
 
 
 def test_a_rotated_clip_is_turned_upright(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=6, duration_s=1, rotation=90))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=6, duration_s=1, rotation=90))
+    out = package.directory
     [track] = package.videos
     assert (track.width, track.height) == (144, 256)
     frame = played.pictures(track, out)[15]
@@ -126,7 +133,8 @@ def test_a_rotated_clip_is_turned_upright(tmp_path: Path, transcoded: Transcode)
 
 
 def test_a_variable_rate_becomes_constant(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=7, duration_s=4, variable_frame_rate=True))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=7, duration_s=4, variable_frame_rate=True))
+    out = package.directory
     assert package.pictures < 100
     shown = played.pictures(package.videos[0], out)
     assert 117 <= len(shown) <= 120
@@ -134,7 +142,8 @@ def test_a_variable_rate_becomes_constant(tmp_path: Path, transcoded: Transcode)
 
 
 def test_more_than_sixty_pictures_a_second_become_sixty(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=7, duration_s=1, fps=144))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=7, duration_s=1, fps=144))
+    out = package.directory
     assert package.videos[0].frame_rate == 60
     assert len(played.pictures(package.videos[0], out)) in (60, 61)
 
@@ -144,7 +153,8 @@ def test_ten_bits_become_eight(tmp_path: Path, transcoded: Transcode, hdr: bool)
     clip = small_clip(
         tmp_path / "clip.mp4", seed=8, duration_s=0.5, pixel_format="yuv420p10le", video_codec="libx265", hdr=hdr
     )
-    package, out = transcoded(clip)
+    package = transcoded(clip)
+    out = package.directory
     frame = played.pictures(package.videos[0], out)[8]
     assert frame.format.name == "yuv420p"
     assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
@@ -157,7 +167,8 @@ def test_ten_bits_become_eight(tmp_path: Path, transcoded: Transcode, hdr: bool)
 def test_where_a_files_clock_begins_does_not_matter(tmp_path: Path, transcoded: Transcode, first_s: float) -> None:
     options = {"avoid_negative_ts": "disabled"} if first_s < 0 else {}
     clip = small_clip(tmp_path / "clip.mkv", seed=9, duration_s=2, first_s=first_s, container_options=options)
-    package, out = transcoded(clip)
+    package = transcoded(clip)
+    out = package.directory
     shown = played.pictures(package.videos[0], out)
     assert len(shown) == 60
     assert similar(shown[30], 9, 1.0) > 0.95
@@ -167,25 +178,26 @@ def test_where_a_files_clock_begins_does_not_matter(tmp_path: Path, transcoded: 
 
 def test_odd_sizes_and_full_chroma(tmp_path: Path, transcoded: Transcode) -> None:
     clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, width=321, height=181, pixel_format="yuv444p")
-    package, out = transcoded(clip, ladder=(480,))
+    package = transcoded(clip, ladder=(480,))
+    out = package.directory
     assert (package.videos[0].width, package.videos[0].height) == (320, 180)
     assert len(played.pictures(package.videos[0], out)) == 15
 
 
 def test_a_clip_without_sound_has_no_sound_track(tmp_path: Path, transcoded: Transcode) -> None:
-    package, _ = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, audio=False))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, audio=False))
     assert package.audio is None
     assert package.videos
 
 
 @pytest.mark.parametrize("suffix", [".m4a", ".mp3", ".ogg", ".flac", ".wav"])
 def test_a_recording_without_pictures_gets_a_waveform(tmp_path: Path, transcoded: Transcode, suffix: str) -> None:
-    package, out = transcoded(render_audio(tmp_path / f"voice{suffix}", seed=1, duration_s=5))
+    package = transcoded(render_audio(tmp_path / f"voice{suffix}", seed=1, duration_s=5))
+    out = package.directory
     assert package.videos == ()
     assert package.audio is not None
     assert package.audio.codec == "mp4a.40.2"
     assert played.length(package.audio, out) == pytest.approx(5.0, abs=0.06)
-    assert picture(out / package.thumbnail_file).std() > 5
 
 
 def picture(path: Path) -> npt.NDArray[np.int16]:
@@ -193,30 +205,9 @@ def picture(path: Path) -> npt.NDArray[np.int16]:
         return luma_of(next(container.decode(video=0)))
 
 
-def test_the_thumbnail_shows_something(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(render_clip(tmp_path / "clip.mp4", seed=2, duration_s=3, width=1280, height=720))
-    thumbnail = picture(out / package.thumbnail_file)
-    assert thumbnail.shape == (360, 640)
-    assert thumbnail.std() > 20
-
-
-def test_a_black_beginning_is_not_the_thumbnail(tmp_path: Path, transcoded: Transcode) -> None:
-    path = tmp_path / "fade.mp4"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
-        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
-        for number in range(80):
-            drawn = World(3, 320, 180).draw(number / 10).buffer if number >= 60 else np.full((270, 320), 16, np.uint8)
-            if number < 60:
-                drawn[180:] = 128
-            container.mux(video.encode(av.VideoFrame.from_ndarray(drawn, format="yuv420p")))
-        container.mux(video.encode(None))
-    package, out = transcoded(path)
-    assert picture(out / package.thumbnail_file).mean() > 40
-
-
 def test_the_codec_is_named_after_what_the_track_holds(tmp_path: Path, transcoded: Transcode) -> None:
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, fps=60))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5, fps=60))
+    out = package.directory
     track: Track = package.videos[0]
     with av.open(str(out / track.init_file)) as container:
         extradata = container.streams.video[0].codec_context.extradata or b""
@@ -227,7 +218,8 @@ def test_the_codec_is_named_after_what_the_track_holds(tmp_path: Path, transcode
 
 def test_x264_is_told_what_was_decided(tmp_path: Path, transcoded: Transcode) -> None:
     """Read from where x264 notes its settings in the stream. Sliced threads would cost bits with every core."""
-    package, out = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5))
+    package = transcoded(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=0.5))
+    out = package.directory
     stream = played.joined(package.videos[0], out)
     noted = stream[stream.index(b"x264 - core") :].split(b"\0")[0].decode("ascii", "replace").split()
     for setting in ("sliced_threads=0", "scenecut=0", "open_gop=0", "keyint=60", "rc=crf", "crf=23.0"):

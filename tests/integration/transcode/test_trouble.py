@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,12 @@ import numpy as np
 import pytest
 
 from clipstream.common.errors import Permanent, Rejected
+from clipstream.transcode.chunk import encode_chunk
 from clipstream.transcode.encode import VideoLane
-from clipstream.transcode.plan import Recipe
-from clipstream.transcode.processor import transcode
 from corpus.gameplay import render_clip
 from integration.transcode import played
 from integration.transcode.conftest import Transcode
+from integration.transcode.whole import one_chunk, planned
 
 small_clip = partial(render_clip, width=320, height=180)
 
@@ -25,7 +26,8 @@ def test_a_truncated_clip_plays_as_far_as_it_goes(tmp_path: Path, transcoded: Tr
     whole = small_clip(tmp_path / "clip.mp4", seed=1, duration_s=4, container_options={"movflags": "faststart"})
     body = whole.read_bytes()
     whole.write_bytes(body[: len(body) * 6 // 10])
-    package, out = transcoded(whole)
+    package = transcoded(whole)
+    out = package.directory
     assert 1.5 < package.duration_s < 3.5
     assert len(played.pictures(package.videos[0], out)) == round(package.duration_s * 30)
 
@@ -35,12 +37,13 @@ def test_damage_is_counted_and_too_much_of_it_refused(tmp_path: Path, transcoded
     little, much = tmp_path / "little.mp4", tmp_path / "much.mp4"
     shutil.copy(clip, little)
     flip(little, first=110, last=118)
-    package, _ = transcoded(little)
+    package = transcoded(little)
     assert 1 <= package.damaged <= 12
     shutil.copy(clip, much)
     flip(much, first=5, last=115)
+    spoilt = transcoded(much)
     with pytest.raises(Permanent, match=r"damaged: \d+ of its \d+ pictures"):
-        transcoded(much)
+        assert spoilt.joined
 
 
 def flip(path: Path, *, first: int, last: int) -> None:
@@ -55,27 +58,27 @@ def flip(path: Path, *, first: int, last: int) -> None:
     path.write_bytes(body)
 
 
-def test_a_longer_clip_than_accepted_is_refused(tmp_path: Path, transcoded: Transcode) -> None:
+def test_a_clip_that_goes_on_past_its_promise_ends_in_words(tmp_path: Path) -> None:
     clip = small_clip(tmp_path / "clip.mp4", seed=1, duration_s=3)
-    with pytest.raises(Permanent, match="longest clip"):
-        transcoded(clip, max_duration_s=2.0)
+    plan = planned(clip, max_duration_s=2.0)
+    with clip.open("rb") as media, pytest.raises(Permanent, match="longest clip"):
+        one_chunk(media, plan, 1, tmp_path)
 
 
-def test_what_is_no_media_is_refused(tmp_path: Path, transcoded: Transcode) -> None:
-    path = tmp_path / "notes.mp4"
-    path.write_bytes(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n" * 50)
+def test_what_is_no_media_is_refused(tmp_path: Path) -> None:
+    plan = planned(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=1))
     with pytest.raises(Rejected):
-        transcoded(path)
+        one_chunk(io.BytesIO(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.ts\n" * 50), plan, 1, tmp_path)
 
 
 def test_progress_rises_to_the_end(tmp_path: Path) -> None:
     clip = small_clip(tmp_path / "clip.mkv", seed=1, duration_s=4, first_s=500.0)
+    plan = planned(clip)
     told: list[float] = []
     with clip.open("rb") as media:
-        transcode(media, scratch=tmp_path, recipe=Recipe((144,), "ultrafast", 60.0), progress=told.append)
+        encode_chunk(media, scratch=tmp_path, plan=plan, number=1, emit=lambda _: None, progress=told.append)
     assert told == sorted(told)
-    assert told[-1] > 0.9
-    assert len(told) <= 101
+    assert told[-1] == 1.0
 
 
 def test_an_encoder_that_fails_ends_the_work(

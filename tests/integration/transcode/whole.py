@@ -6,45 +6,59 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from clipstream.common.contracts.ids import RunId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.ingest.processor import Bounds, probe
+from clipstream.transcode.assemble import joined
+from clipstream.transcode.assembled import Assembled
 from clipstream.transcode.chunk import encode_chunk
 from clipstream.transcode.made import PartMade, SourceCopy, Track
 from clipstream.transcode.plan import Recipe, plan_clip
 from clipstream.transcode.planned import Plan
 from clipstream.transcode.segments import Emit
+from clipstream.transcode.soundpart import encode_sound
 
 NO_COPY = SourceCopy(verdict="It was not tried.")
 
 
 @dataclass(frozen=True)
 class Whole:
-    """What was made of a clip. `directory` holds the files that the tracks name."""
+    """What was made of a clip, the sound first. `directory` holds the files that the tracks name."""
 
     plan: Plan
     parts: tuple[PartMade, ...]
     directory: Path
 
     @property
+    def joined(self) -> Assembled:
+        """The parts as one output. Raises `Permanent` where they are too damaged."""
+        return joined(self.plan, dict(enumerate(self.parts)), RunId("run"), finisher=0)
+
+    @property
     def videos(self) -> tuple[Track, ...]:
         """The renditions, largest first."""
-        chunks = [part.tracks for part in self.parts if part.tracks and part.tracks[0].kind == "video"]
-        return tuple(
-            pieces[0].model_copy(update={"segments": tuple(segment for piece in pieces for segment in piece.segments)})
-            for pieces in zip(*chunks, strict=True)
-        )
+        return tuple(placed.track for placed in self.joined.videos)
 
     @property
     def audios(self) -> tuple[Track, ...]:
-        return tuple(track for part in self.parts for track in part.tracks if track.kind == "audio")
+        return tuple(placed.track for placed in self.joined.audios)
+
+    @property
+    def audio(self) -> Track | None:
+        """The sound that is played unless somebody chooses another."""
+        return next((track for track in self.audios if track.default), None)
+
+    @property
+    def duration_s(self) -> float:
+        return self.joined.duration_s
 
     @property
     def pictures(self) -> int:
-        return sum(part.pictures for part in self.parts)
+        return self.joined.pictures
 
     @property
     def damaged(self) -> int:
-        return sum(part.damaged for part in self.parts)
+        return self.joined.damaged
 
 
 def whole(
@@ -60,7 +74,8 @@ def whole(
     """Make everything of `source` in `directory`. Without chunks unless `chunk_s` says how long they are."""
     directory.mkdir(parents=True, exist_ok=True)
     plan = planned(source, ladder=ladder, chunk_s=chunk_s, max_duration_s=max_duration_s, copy=copy)
-    parts = []
+    with source.open("rb") as media:
+        parts = [encode_sound(media, scratch=directory, plan=plan, emit=emit, progress=lambda _: None)]
     for chunk in plan.chunks:
         with source.open("rb") as media:
             parts.append(one_chunk(media, plan, chunk.number, directory, emit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import MediaInfo, VideoTrack
 from clipstream.transcode.hover import preview_size, preview_starts
 from clipstream.transcode.made import SourceCopy
@@ -37,6 +38,7 @@ def plan_of(
         if first is not None
     )
     return Plan(
+        source_key=ObjectKey("raw-uploads/source"),
         plan_id="0123456789ab",
         media=MediaInfo(container="mp4", duration_s=duration_s, size_bytes=1, bit_rate=1, video=video),
         origin_s=0.0,

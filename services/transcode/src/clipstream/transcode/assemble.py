@@ -31,6 +31,9 @@ from clipstream.transcode.stitch import stitched
 DAMAGED_SHARE = 0.5
 """A clip of which more than this cannot be decoded cleanly is not worth playing."""
 
+SOUND_PADDING_S = 0.1
+"""Sound that lasts longer than the pictures by less than this is padded, not longer."""
+
 _RAW_LIMIT = 64 << 20
 
 
@@ -71,7 +74,7 @@ def joined(
         plan_id=plan.plan_id,
         run_id=run_id,
         finisher=finisher,
-        duration_s=max(track.duration_s for track in tracks),
+        duration_s=_duration_s(videos, audios),
         videos=videos,
         audios=audios,
         renditions=tuple(_rendition(placed, audios) for placed in videos),
@@ -93,6 +96,13 @@ def _audios(plan: Plan, sound: PartMade) -> tuple[Placed, ...]:
     if plan.source.sound and plan.source.audio is not None:
         return (Placed(plan.source.audio.model_copy(update={"name": "audio"}), plan.source_prefix),)
     return tuple(Placed(track, _prefix(plan.plan_id)) for track in sound.tracks)
+
+
+def _duration_s(videos: tuple[Placed, ...], audios: tuple[Placed, ...]) -> float:
+    """How long a player plays. The padding of the sound's last frame is nothing to be heard."""
+    longest = max(placed.track.duration_s for placed in (*videos, *audios))
+    shown = max((placed.track.duration_s for placed in videos), default=longest)
+    return shown if longest - shown < SOUND_PADDING_S else longest
 
 
 def _rendition(placed: Placed, audios: tuple[Placed, ...]) -> Rendition:
