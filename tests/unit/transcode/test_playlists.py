@@ -115,6 +115,13 @@ def test_several_sounds_without_pictures_can_be_chosen() -> None:
     assert [each.uri for each in parsed.media] == ["audio.m3u8", "audio-1.m3u8", "audio-2.m3u8"]
 
 
+def test_a_variant_of_sounds_alone_is_as_large_as_the_largest() -> None:
+    large = sound("audio-1", sizes=(640_000, 880_000), codec="mp4a.40.5", default=False)
+    [variant] = m3u8.loads(master_playlist((), (sound(), large), captions=None)).playlists
+    assert variant.stream_info.bandwidth == measured(large).peak
+    assert variant.stream_info.codecs == "mp4a.40.2,mp4a.40.5"
+
+
 def test_a_clip_of_one_short_segment() -> None:
     blink = video("240p", ticks=[CLOCK // 60], sizes=[3000], size=(426, 240), gop=CLOCK)
     parsed = m3u8.loads(media_playlist(Placed(blink, "")))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from clipstream.transcode.bandwidth import Rate, measured, rate, target_duration
+from clipstream.transcode.bandwidth import Rate, largest, measured, rate, target_duration
 from clipstream.transcode.captions import Captions
 from clipstream.transcode.labels import default_sound, label, language, sound_names
 from clipstream.transcode.made import Span, Track
@@ -82,12 +82,12 @@ def master_playlist(videos: Sequence[Track], sounds: Sequence[Track], *, caption
     lines += _captions_rendition(captions)
     ranked = _ranked(videos)
     for track in _offered(ranked):
-        attributes = [*_quality(track, sounds), *_picture(track)]
+        attributes = [*_quality(measured(track, sounds), [track, *sounds]), *_picture(track)]
         attributes += [f"SCORE={ranked.index(track) + 1}.0"] if len(ranked) > 1 else []
         lines += [_variant([*attributes, *_groups(grouped, captions)]), playlist_name(track)]
     if sounds and not videos:
-        track = sounds[default_sound(sounds)]
-        lines += [_variant([*_quality(track, ()), *_groups(grouped, captions)]), playlist_name(track)]
+        variant = _variant([*_quality(largest(sounds), sounds), *_groups(grouped, captions)])
+        lines += [variant, playlist_name(sounds[default_sound(sounds)])]
     lines += [_iframe_variant(track) for track in reversed(ranked) if _keys(track)]
     return "\n".join([*lines, ""])
 
@@ -108,9 +108,10 @@ def _offered(ranked: Sequence[Track]) -> list[Track]:
     return [first, *(track for track in reversed(ranked) if track is not first)]
 
 
-def _quality(track: Track, sounds: Sequence[Track]) -> list[str]:
-    codecs = dict.fromkeys([track.codec, *(sound.codec for sound in sounds)])
-    return [*_rates(measured(track, sounds)), f'CODECS="{",".join(codecs)}"']
+def _quality(measure: Rate, tracks: Sequence[Track]) -> list[str]:
+    """Of everything that may be played together, one sound at a time."""
+    codecs = dict.fromkeys(track.codec for track in tracks)
+    return [*_rates(measure), f'CODECS="{",".join(codecs)}"']
 
 
 def _rates(measure: Rate) -> list[str]:
