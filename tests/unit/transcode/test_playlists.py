@@ -82,11 +82,14 @@ def test_a_growing_playlist_is_played_from_its_beginning_and_has_no_end() -> Non
     assert (parsed.playlist_type, parsed.is_endlist, parsed.start.time_offset) == ("event", False, 0.0)
 
 
-def test_the_target_of_a_growing_playlist_stays() -> None:
+def test_a_growing_playlist_changes_only_at_its_end() -> None:
     first, later = video(ticks=[2 * CLOCK], sizes=[1]), video(ticks=[2 * CLOCK, 4 * CLOCK], sizes=[1, 1])
     texts = [media_playlist(Placed(track, PREFIX), growing=True, target_s=4) for track in (first, later)]
-    assert [m3u8.loads(text).target_duration for text in texts] == [4, 4]
+    texts.append(media_playlist(Placed(later, PREFIX), target_s=4))
+    assert [m3u8.loads(text).target_duration for text in texts] == [4, 4, 4]
+    assert [m3u8.loads(text).is_endlist for text in texts] == [False, False, True]
     assert texts[1].startswith(texts[0])
+    assert texts[2].startswith(texts[1])
 
 
 def test_silent_pictures_name_no_group() -> None:

@@ -38,14 +38,14 @@ def frame_rate(track: Track) -> Fraction:
 
 
 def media_playlist(placed: Placed, *, growing: bool = False, target_s: int = 0) -> str:
-    """One track's playlist. One that is still `growing` says so, and that it is to be played from its beginning: players
-    would start near the end of it otherwise. While it grows its target duration may not change (RFC 8216bis, 4.4.3.1):
-    `target_s` is one that the segments to come keep to as well."""
-    track = placed.track
+    """One track's playlist. With `target_s` it is one that grows or has grown: an event, whose target duration may not
+    change (RFC 8216bis, 4.4.3.1) and so is one that later segments keep to. It says that it is to be played from its
+    beginning, since players would start near its end otherwise. While `growing` it has no end."""
+    track, event = placed.track, growing or target_s > 0
     target = max(target_s, target_duration((segment.duration for segment in track.segments), track.timescale))
     lines = [
-        *_opening(target, "EVENT" if growing else "VOD"),
-        *(["#EXT-X-START:TIME-OFFSET=0"] if growing else []),
+        *_opening(target, "EVENT" if event else "VOD"),
+        *(["#EXT-X-START:TIME-OFFSET=0"] if event else []),
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{placed.prefix}{track.init_file.name}"',
     ]
