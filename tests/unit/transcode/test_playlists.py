@@ -82,11 +82,14 @@ def test_a_growing_playlist_is_played_from_its_beginning_and_has_no_end() -> Non
     assert (parsed.playlist_type, parsed.is_endlist, parsed.start.time_offset) == ("event", False, 0.0)
 
 
-def test_the_target_of_a_growing_playlist_stays() -> None:
+def test_a_growing_playlist_changes_only_at_its_end() -> None:
     first, later = video(ticks=[2 * CLOCK], sizes=[1]), video(ticks=[2 * CLOCK, 4 * CLOCK], sizes=[1, 1])
     texts = [media_playlist(Placed(track, PREFIX), growing=True, target_s=4) for track in (first, later)]
-    assert [m3u8.loads(text).target_duration for text in texts] == [4, 4]
+    texts.append(media_playlist(Placed(later, PREFIX), target_s=4))
+    assert [m3u8.loads(text).target_duration for text in texts] == [4, 4, 4]
+    assert [m3u8.loads(text).is_endlist for text in texts] == [False, False, True]
     assert texts[1].startswith(texts[0])
+    assert texts[2].startswith(texts[1])
 
 
 def test_silent_pictures_name_no_group() -> None:
@@ -113,6 +116,13 @@ def test_several_sounds_without_pictures_can_be_chosen() -> None:
     [variant] = parsed.playlists
     assert (variant.uri, variant.stream_info.audio) == ("audio.m3u8", "audio")
     assert [each.uri for each in parsed.media] == ["audio.m3u8", "audio-1.m3u8", "audio-2.m3u8"]
+
+
+def test_a_variant_of_sounds_alone_is_as_large_as_the_largest() -> None:
+    large = sound("audio-1", sizes=(640_000, 880_000), codec="mp4a.40.5", default=False)
+    [variant] = m3u8.loads(master_playlist((), (sound(), large), captions=None)).playlists
+    assert variant.stream_info.bandwidth == measured(large).peak
+    assert variant.stream_info.codecs == "mp4a.40.2,mp4a.40.5"
 
 
 def test_a_clip_of_one_short_segment() -> None:

@@ -27,12 +27,14 @@ class Rate:
 
 def measured(track: Track, sounds: Iterable[Track] = ()) -> Rate:
     """What a variant takes: the track, and beside it the largest of the sounds that may be played with it."""
-    rates = [track_rate(sound) for sound in sounds]
-    own = track_rate(track)
-    return Rate(
-        own.peak + max((rate.peak for rate in rates), default=0),
-        own.average + max((rate.average for rate in rates), default=0),
-    )
+    own, beside = track_rate(track), largest(sounds)
+    return Rate(own.peak + beside.peak, own.average + beside.average)
+
+
+def largest(tracks: Iterable[Track]) -> Rate:
+    """Of tracks of which one is played at a time."""
+    rates = [track_rate(track) for track in tracks]
+    return Rate(max((one.peak for one in rates), default=0), max((one.average for one in rates), default=0))
 
 
 def track_rate(track: Track) -> Rate:

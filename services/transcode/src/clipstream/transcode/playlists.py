@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from clipstream.transcode.bandwidth import Rate, measured, rate, target_duration
+from clipstream.transcode.bandwidth import Rate, largest, measured, rate, target_duration
 from clipstream.transcode.captions import Captions
 from clipstream.transcode.labels import default_sound, label, language, sound_names
 from clipstream.transcode.made import Span, Track
@@ -38,14 +38,14 @@ def frame_rate(track: Track) -> Fraction:
 
 
 def media_playlist(placed: Placed, *, growing: bool = False, target_s: int = 0) -> str:
-    """One track's playlist. One that is still `growing` says so, and that it is to be played from its beginning: players
-    would start near the end of it otherwise. While it grows its target duration may not change (RFC 8216bis, 4.4.3.1):
-    `target_s` is one that the segments to come keep to as well."""
-    track = placed.track
+    """One track's playlist. With `target_s` it is one that grows or has grown: an event, whose target duration may not
+    change (RFC 8216bis, 4.4.3.1) and so is one that later segments keep to. It says that it is to be played from its
+    beginning, since players would start near its end otherwise. While `growing` it has no end."""
+    track, event = placed.track, growing or target_s > 0
     target = max(target_s, target_duration((segment.duration for segment in track.segments), track.timescale))
     lines = [
-        *_opening(target, "EVENT" if growing else "VOD"),
-        *(["#EXT-X-START:TIME-OFFSET=0"] if growing else []),
+        *_opening(target, "EVENT" if event else "VOD"),
+        *(["#EXT-X-START:TIME-OFFSET=0"] if event else []),
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{placed.prefix}{track.init_file.name}"',
     ]
@@ -82,12 +82,12 @@ def master_playlist(videos: Sequence[Track], sounds: Sequence[Track], *, caption
     lines += _captions_rendition(captions)
     ranked = _ranked(videos)
     for track in _offered(ranked):
-        attributes = [*_quality(track, sounds), *_picture(track)]
+        attributes = [*_quality(measured(track, sounds), [track, *sounds]), *_picture(track)]
         attributes += [f"SCORE={ranked.index(track) + 1}.0"] if len(ranked) > 1 else []
         lines += [_variant([*attributes, *_groups(grouped, captions)]), playlist_name(track)]
     if sounds and not videos:
-        track = sounds[default_sound(sounds)]
-        lines += [_variant([*_quality(track, ()), *_groups(grouped, captions)]), playlist_name(track)]
+        variant = _variant([*_quality(largest(sounds), sounds), *_groups(grouped, captions)])
+        lines += [variant, playlist_name(sounds[default_sound(sounds)])]
     lines += [_iframe_variant(track) for track in reversed(ranked) if _keys(track)]
     return "\n".join([*lines, ""])
 
@@ -108,9 +108,10 @@ def _offered(ranked: Sequence[Track]) -> list[Track]:
     return [first, *(track for track in reversed(ranked) if track is not first)]
 
 
-def _quality(track: Track, sounds: Sequence[Track]) -> list[str]:
-    codecs = dict.fromkeys([track.codec, *(sound.codec for sound in sounds)])
-    return [*_rates(measured(track, sounds)), f'CODECS="{",".join(codecs)}"']
+def _quality(measure: Rate, tracks: Sequence[Track]) -> list[str]:
+    """Of everything that may be played together, one sound at a time."""
+    codecs = dict.fromkeys(track.codec for track in tracks)
+    return [*_rates(measure), f'CODECS="{",".join(codecs)}"']
 
 
 def _rates(measure: Rate) -> list[str]:
