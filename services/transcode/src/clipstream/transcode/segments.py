@@ -18,6 +18,7 @@ Emit = Callable[[Path], None]
 """Says that a file, relative to the scratch directory, is complete. From then on it belongs to whoever was told."""
 
 _SEQUENCE = 20  # moof header, mfhd header, version and flags
+_FRAGMENT_BITS = 12  # chunks know the numbers of their segments, not of their fragments; only the order counts
 EXACT = Fraction(1, 1000)
 
 
@@ -52,7 +53,7 @@ class SegmentWriter:
         self._unread = bytearray()
         self._opening = bytearray()
         self._header = Header()
-        self._sequence = 1
+        self._sequence = 1 + (first << _FRAGMENT_BITS)
         self._first = first
         self._body = bytearray()
         self._spans: list[Span] = []
