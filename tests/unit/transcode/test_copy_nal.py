@@ -13,7 +13,9 @@ from clipstream.transcode import nal
 START = b"\0\0\0\1"
 
 
-def encoded(parameters: Mapping[str, object] | None = None, *, pictures: int = 3, header: bool = True) -> tuple[bytes, list[bytes]]:
+def encoded(
+    parameters: Mapping[str, object] | None = None, *, pictures: int = 3, header: bool = True
+) -> tuple[bytes, list[bytes]]:
     """Codec data in start code form, and packets; `parameters` are x264's own."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuv420p"
@@ -104,7 +106,7 @@ def test_a_packet_without_a_whole_picture_is_refused(packet: bytes) -> None:
 @pytest.mark.parametrize("length", [7, 9, 12, 20])
 def test_codec_data_that_breaks_off_is_refused(length: int) -> None:
     record = nal.describe(encoded()[0]).avcc()[:length]
-    with pytest.raises(ValueError, match="breaks off|makes no sense"):
+    with pytest.raises(ValueError, match=r"breaks off|makes no sense"):
         [nal.read_sequence(unit) for unit in nal.describe(record).sequences]
 
 
