@@ -30,6 +30,8 @@ class NotCopyable(Exception):
 
 def check_facts(media: MediaInfo, most_bit_rate: int) -> None:
     """Refuse by what ingest found, before the file is opened. `most_bit_rate` is bits a second over all tracks."""
+    if not most_bit_rate:
+        raise NotCopyable("This server never does that.")
     for name in media.container.split(","):
         if name in _UNTIMED:
             raise NotCopyable(f"{_UNTIMED[name]}.")

@@ -14,8 +14,10 @@ from clipstream.common.contracts.ids import VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.store.objects import ObjectStore
 from clipstream.transcode.copying import KeptCopy
-from clipstream.transcode.made import PartMade, Segment, Track
+from clipstream.transcode.made import PartMade, Track
+from clipstream.transcode.placed import Placed
 from clipstream.transcode.planned import SOUND, Plan
+from clipstream.transcode.playlists import master_playlist, media_playlist, playlist_name
 
 MASTER = "master.m3u8"
 _PLAYLIST = "application/vnd.apple.mpegurl"
@@ -26,7 +28,7 @@ Parts = Callable[[], Awaitable[Mapping[int, PartMade]]]
 
 async def write_copy(store: ObjectStore, video_id: VideoId, copied: KeptCopy) -> ObjectKey:
     """The source copy as HLS; the key of its master."""
-    return await _write(store, video_id, copied.copy_id, copied.made.tracks, whole=True, target=0)
+    return await _write(store, video_id, copied.copy_id, copied.made.tracks, whole=True)
 
 
 async def write_growing(store: ObjectStore, video_id: VideoId, plan: Plan, parts: Parts) -> ObjectKey | None:
@@ -45,7 +47,7 @@ async def write_growing(store: ObjectStore, video_id: VideoId, plan: Plan, parts
         written = set(done)
         tracks, whole = _so_far(plan, done)
         if tracks:
-            key = await _write(store, video_id, plan.plan_id, tracks, whole=whole, target=_planned_target(plan))
+            key = await _write(store, video_id, plan.plan_id, tracks, whole=whole, target_s=_planned_target(plan))
 
 
 def _so_far(plan: Plan, done: Mapping[int, PartMade]) -> tuple[list[Track], bool]:
@@ -89,64 +91,20 @@ def _planned_target(plan: Plan) -> int:
 
 
 async def _write(
-    store: ObjectStore, video_id: VideoId, made: str, tracks: Sequence[Track], *, whole: bool, target: int
+    store: ObjectStore, video_id: VideoId, made: str, tracks: Sequence[Track], *, whole: bool, target_s: int = 0
 ) -> ObjectKey:
-    for track in tracks:
-        text = media_playlist(track, f"../segments/{made}/", whole=whole, target=target)
-        await store.put(keys.provisional(video_id, f"{track.name}.m3u8"), text.encode(), content_type=_PLAYLIST)
+    bare = [_without_keys(track) for track in tracks]
+    for track in bare:
+        text = media_playlist(Placed(track, f"../segments/{made}/"), growing=not whole, target_s=target_s)
+        await store.put(keys.provisional(video_id, playlist_name(track)), text.encode(), content_type=_PLAYLIST)
+    kinds = {kind: [track for track in bare if track.kind == kind] for kind in ("video", "audio")}
     master = keys.provisional(video_id, MASTER)
-    await store.put(master, master_playlist(tracks).encode(), content_type=_PLAYLIST)
+    text = master_playlist(kinds["video"], kinds["audio"], captions=None)
+    await store.put(master, text.encode(), content_type=_PLAYLIST)
     return master
 
 
-def media_playlist(track: Track, prefix: str, *, whole: bool, target: int = 0) -> str:
-    """One track (RFC 8216bis): complete, or an event that goes on. `target` is the least target duration."""
-    lengths = [track.seconds(segment.duration) for segment in track.segments]
-    lines = [
-        "#EXTM3U",
-        "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{max(1, target, *(math.floor(length + 0.5) for length in lengths))}",
-        "#EXT-X-MEDIA-SEQUENCE:0",
-        f"#EXT-X-PLAYLIST-TYPE:{'VOD' if whole and not target else 'EVENT'}",
-        "#EXT-X-INDEPENDENT-SEGMENTS",
-        f'#EXT-X-MAP:URI="{prefix}{track.init_file.name}"',
-    ]
-    for segment, length in zip(track.segments, lengths, strict=True):
-        lines += [f"#EXTINF:{length:.6f},", prefix + segment.file.name]
-    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if whole else []), ""])
-
-
-def master_playlist(tracks: Sequence[Track]) -> str:
-    """One variant: the picture with its sound, or either alone."""
-    picture = next((track for track in tracks if track.kind == "video"), None)
-    sound = next((track for track in tracks if track.kind == "audio"), None)
-    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    rates = [_bit_rates(track) for track in tracks]
-    variant = (
-        f"#EXT-X-STREAM-INF:BANDWIDTH={sum(peak for peak, _ in rates)}"
-        f",AVERAGE-BANDWIDTH={sum(average for _, average in rates)}"
-        f',CODECS="{",".join(track.codec for track in tracks)}"'
-    )
-    if picture:
-        variant += f",RESOLUTION={picture.width}x{picture.height},FRAME-RATE={picture.frame_rate:.3f}"
-        variant += ",CLOSED-CAPTIONS=NONE"
-    if picture and sound:
-        lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Main",DEFAULT=YES,AUTOSELECT=YES,'
-            f'CHANNELS="{sound.channels}",URI="{sound.name}.m3u8"'
-        )
-        variant += ',AUDIO="audio"'
-    shown = picture or sound
-    return "\n".join([*lines, variant, f"{shown.name if shown else ''}.m3u8", ""])
-
-
-def _bit_rates(track: Track) -> tuple[int, int]:
-    """(peak, average) bits a second. A segment of less than a second says nothing about the peak."""
-    rates = [_bits(track, [segment]) for segment in track.segments if track.seconds(segment.duration) >= 1]
-    average = _bits(track, track.segments)
-    return max(average, *rates) if rates else average, average
-
-
-def _bits(track: Track, segments: Sequence[Segment]) -> int:
-    seconds = track.seconds(sum(segment.duration for segment in segments))
-    return math.ceil(8 * sum(segment.size_bytes for segment in segments) / max(1e-3, seconds))
+def _without_keys(track: Track) -> Track:
+    """Playlists of key pictures, for seeking in pictures, are left to the ladder."""
+    segments = tuple(segment.model_copy(update={"keys": ()}) for segment in track.segments)
+    return track.model_copy(update={"segments": segments})
