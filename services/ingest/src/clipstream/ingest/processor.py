@@ -6,6 +6,9 @@ by the stages after it."""
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import BinaryIO
 
 from av.audio.stream import AudioStream
@@ -19,7 +22,7 @@ from clipstream.common.contracts.documents import Probe
 from clipstream.common.contracts.media import AudioTrack, MediaInfo, VideoTrack
 from clipstream.common.errors import Rejected
 from clipstream.common.media.color import PRIMARIES, RANGES, SPACES, TRANSFERS
-from clipstream.common.media.open import OpenLimits, open_media, tracks
+from clipstream.common.media.open import OpenLimits, from_start, open_media, tracks
 from clipstream.ingest import sniff, timeline
 from clipstream.ingest.timeline import Timeline, Track
 
@@ -51,7 +54,7 @@ def probe(media: BinaryIO, *, bounds: Bounds) -> Probe:
     limits = OpenLimits(max_pixels=bounds.max_pixels, max_tracks=bounds.max_tracks)
     try:
         with open_media(media, limits) as container:
-            return _probed(container, size, bounds, limits)
+            return _probed(container, partial(from_start, container, media, limits), size, bounds, limits)
     except Rejected as error:
         if sniff.moov_missing(media, size):
             raise Rejected(
@@ -65,11 +68,15 @@ def probe(media: BinaryIO, *, bounds: Bounds) -> Probe:
         raise Rejected("The file is damaged and cannot be read.") from error
 
 
-def _probed(container: InputContainer, size: int, bounds: Bounds, limits: OpenLimits) -> Probe:
+Again = Callable[[], AbstractContextManager[InputContainer]]
+"""Opens the file at its beginning once more."""
+
+
+def _probed(container: InputContainer, again: Again, size: int, bounds: Bounds, limits: OpenLimits) -> Probe:
     found = tracks(container, limits)
     if found.video is None and not found.audio:
         raise Rejected("There is neither picture nor sound in this file.")
-    lines = _timelines(container, [*([found.video] if found.video else []), *found.audio], size)
+    lines = _timelines(container, again, [*([found.video] if found.video else []), *found.audio], size)
     shown = lines.get(found.video.index) if found.video else None
     heard = [track for track in found.audio if lines[track.index].samples and track.sample_rate and track.channels]
     used = [line for line in (shown, *(lines[track.index] for track in heard)) if line and line.samples]
@@ -79,9 +86,9 @@ def _probed(container: InputContainer, size: int, bounds: Bounds, limits: OpenLi
     start = min(line.start_s for line in used)
     duration = max(line.end_s for line in used) - start
     _check_duration(duration, bounds)
-    video = _video(container, found.video, shown, bounds) if found.video and shown else None
+    video = _video(again, found.video, shown, bounds) if found.video and shown else None
     if video is None:
-        _check_sound(container, heard)
+        _check_sound(again, heard)
     return Probe(
         media=MediaInfo(
             container=container.format.name,
@@ -98,10 +105,13 @@ def _probed(container: InputContainer, size: int, bounds: Bounds, limits: OpenLi
     )
 
 
-def _timelines(container: InputContainer, wanted: list[Track], size: int) -> dict[int, Timeline]:
+def _timelines(container: InputContainer, again: Again, wanted: list[Track], size: int) -> dict[int, Timeline]:
     indexed = {track.index: timeline.from_index(container, track, size) for track in wanted}
     known = {index: line for index, line in indexed.items() if line is not None}
-    return known if len(known) == len(wanted) else timeline.by_reading(container, wanted)
+    if len(known) == len(wanted):
+        return known
+    with again() as reading:
+        return timeline.by_reading(reading, wanted)
 
 
 def _check_complete(used: list[Timeline], bounds: Bounds) -> None:
@@ -121,8 +131,9 @@ def _check_duration(duration_s: float, bounds: Bounds) -> None:
         )
 
 
-def _video(container: InputContainer, track: VideoStream, line: Timeline, bounds: Bounds) -> VideoTrack:
-    frames = _first_frames(container, track)
+def _video(again: Again, track: VideoStream, line: Timeline, bounds: Bounds) -> VideoTrack:
+    with again() as container:
+        frames = _first_frames(container, track.index)
     first = frames[0]
     if min(first.width, first.height) < bounds.min_side:
         raise Rejected(
@@ -154,13 +165,13 @@ def _video(container: InputContainer, track: VideoStream, line: Timeline, bounds
     )
 
 
-def _first_frames(container: InputContainer, track: VideoStream) -> list[VideoFrame]:
+def _first_frames(container: InputContainer, index: int) -> list[VideoFrame]:
     """The first decodable pictures. `Rejected` where there is none."""
     frames: list[VideoFrame] = []
-    container.seek(0)
     try:
-        for frame in container.decode(track):
-            frames.append(frame)
+        for frame in container.decode(container.streams[index]):
+            if isinstance(frame, VideoFrame):
+                frames.append(frame)
             if len(frames) >= LOOKED_AT_FRAMES:
                 break
     except FFmpegError as error:
@@ -173,12 +184,12 @@ def _first_frames(container: InputContainer, track: VideoStream) -> list[VideoFr
     return frames
 
 
-def _check_sound(container: InputContainer, heard: list[AudioStream]) -> None:
+def _check_sound(again: Again, heard: list[AudioStream]) -> None:
     """A clip without a picture needs one sound track that decodes."""
     for track in heard:
-        container.seek(0)
         try:
-            next(iter(container.decode(track)))
+            with again() as container:
+                next(iter(container.decode(container.streams[track.index])))
         except (FFmpegError, StopIteration):
             continue
         return

@@ -72,12 +72,12 @@ def from_index(container: InputContainer, track: Track, size: int) -> Timeline |
 
 
 def by_reading(container: InputContainer, wanted: Sequence[Track]) -> dict[int, Timeline]:
-    """By demuxing the whole file, for containers whose index does not name every sample. Keyed by track index."""
-    container.seek(0)
+    """By demuxing the whole file from where `container` is, for containers whose index does not name every sample. Keyed by
+    track index; only that counts in `wanted`, whose streams may be of another container of the same file."""
     times: dict[int, list[int]] = {track.index: [] for track in wanted}
     keyframes: dict[int, list[int]] = {track.index: [] for track in wanted}
     last: dict[int, int] = {}
-    for packet in container.demux(*wanted):
+    for packet in container.demux(*(container.streams[track.index] for track in wanted)):
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None or packet.size == 0:
             continue

@@ -7,12 +7,14 @@ thread decodes, prepares and scales; a lane encodes each rendition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from clipstream.common.contracts.media import VideoTrack
 from clipstream.common.errors import Permanent
@@ -42,12 +44,18 @@ def encode_chunk(
         if stream is None or stream.time_base is None or plan.media.video is None:
             raise Permanent("The picture track of this clip is gone.")
         if chunk.first_slot:
-            container.seek(int((chunk.from_s + 0.4 / plan.frame_rate) / stream.time_base), stream=stream)
+            _enter(container, stream, chunk.from_s + 0.4 / float(plan.frame_rate))
         with ExitStack() as lanes:
             job = _Chunk(plan, plan.media.video, chunk, scratch, lanes, emit, progress)
             job.run(Decoder(container, [stream]))
         progress(1.0)  # what was told on the way is thinned out; the end is always heard
         return job.made()
+
+
+def _enter(container: InputContainer, stream: VideoStream, time_s: float) -> None:
+    """Go to the key picture at or before a time. A file that cannot be entered there is read from its beginning."""
+    with suppress(av.FFmpegError):
+        container.seek(int(time_s / (stream.time_base or 1)), stream=stream)
 
 
 class _Chunk:
