@@ -1,0 +1,138 @@
+"""An odd clip through the whole of the transcode, and what its viewers then see and hear: numbers, times, tones.
+
+Times are read from the boxes (tfdt and composition offsets, as browsers do), never from libav, which moves pictures whose
+first composition offset is negative.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from clipstream.transcode.segments import walk
+from corpus import chart
+from integration.transcode.conftest import Transcode
+
+Sound = npt.NDArray[np.float32]
+Times = Sequence[Fraction]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One packaged track: its init file and media segments in order."""
+
+    name: str
+    init: bytes = field(repr=False)
+    segments: tuple[bytes, ...] = field(repr=False)
+    title: str | None = None
+    language: str | None = None
+    default: bool = True
+
+    @property
+    def timescale(self) -> int:
+        """Ticks a second, from mdhd."""
+        return next(int.from_bytes(body[12:16], "big") for kind, body in walk(self.init) if kind == b"mdhd")
+
+    def shown_at(self) -> list[Fraction]:
+        """When each picture is shown, in order, in seconds."""
+        ticks = [tick for segment in self.segments for tick in _composed(segment)]
+        return [Fraction(tick, self.timescale) for tick in sorted(ticks)]
+
+    def frames(self) -> list[av.VideoFrame]:
+        with av.open(io.BytesIO(self.init + b"".join(self.segments)), "r") as container:
+            return list(container.decode(video=0))
+
+    def numbers(self) -> list[int | None]:
+        """Which card each picture shows; None is a blend of two, or no upright card."""
+        return [chart.read(frame) for frame in self.frames()]
+
+    def rate(self) -> Fraction:
+        """Exact; all steps are the same."""
+        steps = {later - earlier for earlier, later in pairwise(self.shown_at())}
+        assert len(steps) == 1, f"a constant rate has one step between pictures, not {steps}"
+        return 1 / steps.pop()
+
+    def sound(self) -> Sound:
+        """What is heard, float32 [channels, n], priming left out as players do; the first sample is at the output's 0."""
+        with av.open(io.BytesIO(self.init + b"".join(self.segments)), "r") as container:
+            heard = [np.asarray(frame.to_ndarray(), np.float32) for frame in container.decode(audio=0)]
+        return np.concatenate(heard, axis=1)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What came out. `videos` are encoded at a constant rate, the largest first; `copies` have the source's own pictures and
+    timing. `sounds`: the default first. `damaged` of `pictures` were lost or concealed."""
+
+    videos: tuple[Stream, ...]
+    copies: tuple[Stream, ...]
+    sounds: tuple[Stream, ...]
+    pictures: int
+    damaged: int
+
+    @property
+    def video(self) -> Stream:
+        return self.videos[0]
+
+    @property
+    def sound(self) -> Sound:
+        """What is heard where nobody chooses."""
+        return self.sounds[0].sound()
+
+
+def watch(
+    transcoded: Transcode, source: Path, *, ladder: tuple[int, ...] = (144,), max_duration_s: float = 60.0
+) -> Watched:
+    """The one place that knows which fixture makes the output."""
+    package, directory = transcoded(source, ladder=ladder, max_duration_s=max_duration_s)
+    sounds = [package.audio] if package.audio else []
+    streams = {
+        track.name: Stream(
+            track.name,
+            (directory / track.init_file).read_bytes(),
+            tuple((directory / segment.file).read_bytes() for segment in track.segments),
+        )
+        for track in (*package.videos, *sounds)
+    }
+    return Watched(
+        videos=tuple(streams[track.name] for track in package.videos),
+        copies=(),
+        sounds=tuple(streams[track.name] for track in sounds),
+        pictures=package.pictures,
+        damaged=package.damaged,
+    )
+
+
+def _composed(segment: bytes) -> Iterator[int]:
+    """When each sample of a segment is shown, in ticks and decoding order (ISO/IEC 14496-12, 8.8.7, 8.8.8 and 8.8.12)."""
+    now = step = 0
+    for kind, body in walk(segment):
+        flags = int.from_bytes(body[1:4], "big") if len(body) >= 4 else 0
+        if kind == b"tfhd" and flags & 0x08:
+            place = 8 + (8 if flags & 0x01 else 0) + (4 if flags & 0x02 else 0)
+            [step] = struct.unpack_from(">I", body, place)
+        elif kind == b"tfdt":
+            [now] = struct.unpack_from(">Q" if body[0] == 1 else ">I", body, 4)
+        elif kind == b"trun":
+            for duration, offset in _samples(body, flags, step):
+                yield now + offset
+                now += duration
+
+
+def _samples(trun: bytes, flags: int, step: int) -> Iterator[tuple[int, int]]:
+    [count] = struct.unpack_from(">I", trun, 4)
+    place = 8 + (4 if flags & 0x01 else 0) + (4 if flags & 0x04 else 0)
+    fields = [flag for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag]
+    for _ in range(count):
+        values = dict(zip(fields, struct.unpack_from(f">{len(fields)}i", trun, place), strict=True))
+        place += 4 * len(fields)
+        yield values.get(0x100, step), values.get(0x800, 0)
