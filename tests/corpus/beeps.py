@@ -20,7 +20,8 @@ BEEP_HZ, BEEP_S = 3000.0, 0.03
 class Sound:
     """One sound track. `tones_hz`: one for each channel, or one for all, or (`chord`) all of them in all channels.
 
-    Times are on the clip's clock: the first sample is at `start_s`, the one behind the last at `end_s`."""
+    Times are on the clip's clock: the first sample is at `start_s`, the one behind the last at `end_s`; the samples between
+    the two times of a `pause_s` are missing from the file."""
 
     end_s: float
     start_s: float = 0.0
@@ -33,6 +34,7 @@ class Sound:
     title: str = ""
     language: str = ""
     default: bool = False
+    pause_s: tuple[float, float] = (0.0, 0.0)
 
     def samples(self) -> Samples:
         """float32 [channels, n]."""
@@ -53,6 +55,8 @@ def frames(sound: Sound, clock_s: float) -> Iterator[av.AudioFrame]:
     samples, step = sound.samples(), 1024
     first = round((sound.start_s + clock_s) * sound.rate)
     for place in range(0, samples.shape[1], step):
+        if sound.pause_s[0] <= sound.start_s + place / sound.rate < sound.pause_s[1]:
+            continue
         chunk = np.ascontiguousarray(samples[:, place : place + step])
         frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout=sound.layout)
         frame.sample_rate, frame.pts, frame.time_base = sound.rate, first + place, Fraction(1, sound.rate)

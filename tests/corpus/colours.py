@@ -24,12 +24,14 @@ _TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How colours are written, in the numbers of ITU-T H.273: `range_` 1 is limited ("tv"), 2 full."""
+    """How colours are written, in the numbers of ITU-T H.273: `range_` 1 is limited ("tv"), 2 full. Where `matrix` does not
+    tell (2), `likely_matrix` was used."""
 
     matrix: int = 1
     primaries: int = 1
     transfer: int = 1
     range_: int = 1
+    likely_matrix: int = 6
 
     @property
     def tags(self) -> tuple[int, int, int, int]:
@@ -44,6 +46,7 @@ BT470BG = Coding(5, 5, 6)
 HDR10 = Coding(9, 9, 16)
 HLG = Coding(9, 9, 18)
 UNTAGGED = Coding(2, 2, 2, 0)
+UNTAGGED_HD = Coding(2, 2, 2, 0, likely_matrix=1)
 
 _LAYOUTS = {
     "yuv420p": (8, 2, 2),
@@ -56,14 +59,14 @@ _LAYOUTS = {
 }
 
 
-def planes(rgb: Rgb, pixel_format: str, coding: Coding, likely_matrix: int = 6) -> tuple[Plane, Plane, Plane]:
-    """Y, Cb and Cr of a picture; `likely_matrix` is used where the coding does not tell one."""
+def planes(rgb: Rgb, pixel_format: str, coding: Coding) -> tuple[Plane, Plane, Plane]:
+    """Y, Cb and Cr of a picture."""
     bits, across, down = _LAYOUTS[pixel_format]
     if coding.transfer == 16:
         rgb = _pq(_light(rgb))
     elif coding.transfer == 18:
         rgb = _hlg(_light(rgb))
-    kr, kb = _LUMA[coding.matrix if coding.matrix != 2 else likely_matrix]
+    kr, kb = _LUMA[coding.likely_matrix if coding.matrix == 2 else coding.matrix]
     y = kr * rgb[..., 0] + (1 - kr - kb) * rgb[..., 1] + kb * rgb[..., 2]
     blue, red = (rgb[..., 2] - y) / (2 - 2 * kb), (rgb[..., 0] - y) / (2 - 2 * kr)
     black, span, chroma_span = _steps(coding.range_, bits)
@@ -107,7 +110,7 @@ def _averaged(plane: npt.NDArray[np.float64], across: int, down: int) -> npt.NDA
 
 def _light(rgb: Rgb) -> Rgb:
     """What an SDR display makes of it, in BT.2020 primaries and cd/m², white at HDR's reference."""
-    light: Rgb = np.clip(rgb, 0, 1) ** GAMMA @ _TO_2020.T * REFERENCE_WHITE
+    light: Rgb = np.maximum(rgb, 0) ** GAMMA @ _TO_2020.T * REFERENCE_WHITE
     return light
 
 

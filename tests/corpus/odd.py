@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 
 from corpus import beeps, chart
 from corpus.beeps import Sound
-from corpus.colours import BT709, Coding, Rgb
+from corpus.colours import BT709, GAMMA, Coding, Rgb
 
 _PICTURES = {".webm": "libvpx-vp9", ".avi": "mpeg4"}
 _SOUNDS = {".webm": "libopus", ".avi": "libmp3lame", ".mp3": "libmp3lame", ".flac": "flac"}
@@ -43,7 +43,8 @@ _TICKS = Fraction(1, 90_000)
 @dataclass(frozen=True, slots=True)
 class Look:
     """How pictures are stored. `rotation`: degrees clockwise that a player must turn them by. `fields`: two pictures
-    are woven into each frame, the earlier one in its even lines, as interlaced cameras do."""
+    are woven into each frame, the earlier one in its even lines, as interlaced cameras do. `glare`: how many times the light
+    of an ordinary picture an HDR one has."""
 
     size: tuple[int, int] = (320, 180)
     codec: str | None = None
@@ -52,6 +53,7 @@ class Look:
     rotation: int = 0
     aspect: Fraction = Fraction(1)
     fields: bool = False
+    glare: float = 1.0
     gop: int = 30
     b_frames: int = 0
     options: tuple[tuple[str, str], ...] = ()
@@ -109,8 +111,8 @@ def write(
             resampler = av.AudioResampler(
                 track.format.name, sound.layout, sound.rate, track.codec_context.frame_size or None
             )
-            for frame in (*beeps.frames(sound, clock_s), None):
-                for fitted in resampler.resample(frame):
+            for heard in (*beeps.frames(sound, clock_s), None):
+                for fitted in resampler.resample(heard):
                     output.mux(track.encode(fitted))
             output.mux(track.encode(None))
     return path
@@ -187,7 +189,8 @@ def _frames(times: Times, look: Look, clock_s: float, base: Fraction, first: int
 
 def _stored(number: int, look: Look) -> Rgb:
     if not look.fields:
-        return np.ascontiguousarray(np.rot90(chart.draw(number, *look.upright_size), look.rotation // 90))
+        card = chart.draw(number, *look.upright_size) * look.glare ** (1 / GAMMA)
+        return np.ascontiguousarray(np.rot90(card, look.rotation // 90))
     woven = chart.draw(2 * number, *look.size)
     woven[1::2] = chart.draw(2 * number + 1, *look.size)[1::2]
     return woven

@@ -11,7 +11,7 @@ from corpus import odd
 from corpus.beeps import Sound
 from integration.transcode.conftest import Transcode
 from integration.transcode.timely import assert_in_time, assert_playable, assert_together
-from integration.transcode.watched import Stream, Watched, watch
+from integration.transcode.watched import Watched, watch
 
 TIMES = odd.even(30, 75)
 
@@ -21,18 +21,9 @@ def sizes(seen: Watched) -> list[tuple[int, int]]:
     found = []
     for stream in seen.videos:
         [size] = {(frame.width, frame.height) for frame in stream.frames()}
-        assert pixel_aspect(stream) in (None, Fraction(1))
+        assert stream.pixel_aspect == 1
         found.append(size)
     return found
-
-
-def pixel_aspect(stream: Stream) -> Fraction | None:
-    """What the file says (a pasp box, and what libav reads from the stream)."""
-    place = stream.init.find(b"pasp")
-    if place >= 0:
-        across, down = (int.from_bytes(stream.init[place + at : place + at + 4], "big") for at in (4, 8))
-        assert across == down, f"pixels of {across}:{down}"
-    return stream.frames()[0].sample_aspect_ratio if hasattr(stream.frames()[0], "sample_aspect_ratio") else None
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])

@@ -47,6 +47,12 @@ class Stream:
         ticks = [tick for segment in self.segments for tick in _composed(segment)]
         return [Fraction(tick, self.timescale) for tick in sorted(ticks)]
 
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Of the picture's pixels, as container or stream say; 1 where neither does."""
+        with av.open(io.BytesIO(self.init + b"".join(self.segments)), "r") as container:
+            return container.streams.video[0].sample_aspect_ratio or Fraction(1)
+
     def frames(self) -> list[av.VideoFrame]:
         with av.open(io.BytesIO(self.init + b"".join(self.segments)), "r") as container:
             return list(container.decode(video=0))
