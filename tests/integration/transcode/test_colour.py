@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from corpus import chart, colours, odd
-from integration.transcode.conftest import Transcode
 from integration.transcode.watched import Stream, Watched, watch
 
 TIMES = odd.even(30, 8)
@@ -62,23 +61,23 @@ def assert_colours(found: dict[str, tuple[float, float, float]], give: float) ->
 
 
 @pytest.mark.parametrize("kind", list(SDR))
-def test_colours_are_what_was_meant(tmp_path: Path, transcoded: Transcode, kind: str) -> None:
-    seen = watch(transcoded, odd.write(tmp_path / "clip.mp4", TIMES, look=SDR[kind]))
+def test_colours_are_what_was_meant(tmp_path: Path, kind: str) -> None:
+    seen = watch(odd.write(tmp_path / "clip.mp4", TIMES, look=SDR[kind]))
     assert_colours(seen_colours(seen.video), SDR_STEPS)
 
 
-def test_an_untagged_large_picture_is_read_as_bt709(tmp_path: Path, transcoded: Transcode) -> None:
+def test_an_untagged_large_picture_is_read_as_bt709(tmp_path: Path) -> None:
     """What every player takes HD for. The smaller rendition says BT.709 too; else players would go by its size."""
     look = odd.Look(size=(1280, 720), coding=colours.UNTAGGED_HD)
-    seen = watch(transcoded, odd.write(tmp_path / "clip.mp4", TIMES, look=look))
+    seen = watch(odd.write(tmp_path / "clip.mp4", TIMES, look=look))
     assert_colours(seen_colours(seen.video), SDR_STEPS)
     assert seen.video.frames()[0].colorspace == 1
 
 
-def test_renditions_agree_about_colours(tmp_path: Path, transcoded: Transcode) -> None:
+def test_renditions_agree_about_colours(tmp_path: Path) -> None:
     """A viewer must not see the quality switch as a change of colour."""
     look = odd.Look(size=(480, 270), coding=colours.BT601, pixel_format="yuv420p10le")
-    seen = watch(transcoded, odd.write(tmp_path / "clip.mp4", TIMES, look=look), ladder=(144, 240))
+    seen = watch(odd.write(tmp_path / "clip.mp4", TIMES, look=look), ladder=(144, 240))
     high, low = (seen_colours(stream) for stream in seen.videos)
     for name in chart.COLOURS:
         assert max(abs(a - b) for a, b in zip(high[name], low[name], strict=True)) <= 3
@@ -101,10 +100,10 @@ HDR = {
 
 
 @pytest.mark.parametrize("kind", list(HDR))
-def test_hdr_shows_ordinary_light_as_an_ordinary_picture_does(tmp_path: Path, transcoded: Transcode, kind: str) -> None:
+def test_hdr_shows_ordinary_light_as_an_ordinary_picture_does(tmp_path: Path, kind: str) -> None:
     """A desktop recorded in HDR: its white stands at 203 cd/m² (BT.2408), its colours in BT.2020. In SDR it looks as it
     would have been recorded in SDR, and is tagged as that."""
-    seen = watch(transcoded, odd.write(tmp_path / "clip.mp4", TIMES, look=HDR[kind]))
+    seen = watch(odd.write(tmp_path / "clip.mp4", TIMES, look=HDR[kind]))
     assert_colours(seen_colours(seen.video), HDR_STEPS)
     assert tags(seen.video) == (1, 1, 1, 1)
     assert not seen.copies
@@ -112,9 +111,9 @@ def test_hdr_shows_ordinary_light_as_an_ordinary_picture_does(tmp_path: Path, tr
 
 
 @pytest.mark.parametrize("kind", ["hdr10", "hlg"])
-def test_what_is_brighter_than_white_stays_readable(tmp_path: Path, transcoded: Transcode, kind: str) -> None:
+def test_what_is_brighter_than_white_stays_readable(tmp_path: Path, kind: str) -> None:
     """Three times the light: nothing gets darker or changes hue, neutral stays neutral, and the card is still a card."""
-    seen = watch(transcoded, odd.write(tmp_path / "clip.mp4", TIMES, look=replace(HDR[kind], glare=3.0)))
+    seen = watch(odd.write(tmp_path / "clip.mp4", TIMES, look=replace(HDR[kind], glare=3.0)))
     found = seen_colours(seen.video)
     assert seen.video.numbers() == list(range(8))
     for name, meant in chart.COLOURS.items():

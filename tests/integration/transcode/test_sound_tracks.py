@@ -11,7 +11,6 @@ import pytest
 
 from corpus import odd
 from corpus.beeps import TONE_LEVEL, Sound, beeps, decibels, level
-from integration.transcode.conftest import Transcode
 from integration.transcode.watched import Sound as Heard
 from integration.transcode.watched import Watched, watch
 
@@ -44,11 +43,9 @@ def loudness(heard: Heard, hz: float) -> float:
     ],
     ids=["stereo_48", "stereo_44", "mono_22", "mono_8", "mono_opus", "stereo_96", "mp3_44"],
 )
-def test_loudness_pitch_and_place_are_kept(
-    tmp_path: Path, transcoded: Transcode, layout: str, rate: int, codec: str
-) -> None:
+def test_loudness_pitch_and_place_are_kept(tmp_path: Path, layout: str, rate: int, codec: str) -> None:
     sound = Sound(3.0, tones_hz=(440.0,), beeps_s=BEEPS, layout=layout, rate=rate, codec=codec)
-    seen = watch(transcoded, odd.write(tmp_path / "clip.mkv", TIMES, sounds=[sound]))
+    seen = watch(odd.write(tmp_path / "clip.mkv", TIMES, sounds=[sound]))
     heard = seen.sound
     left, right = level(heard, 440.0)
     assert left == pytest.approx(right, rel=0.02), "one channel is heard on both sides"
@@ -57,9 +54,9 @@ def test_loudness_pitch_and_place_are_kept(
     assert heard.shape[1] / 48_000 == pytest.approx(3.0, abs=0.06)
 
 
-def test_left_stays_left(tmp_path: Path, transcoded: Transcode) -> None:
+def test_left_stays_left(tmp_path: Path) -> None:
     sound = Sound(3.0, tones_hz=(400.0, 1000.0))
-    heard = watch(transcoded, odd.write(tmp_path / "clip.mp4", TIMES, sounds=[sound])).sound
+    heard = watch(odd.write(tmp_path / "clip.mp4", TIMES, sounds=[sound])).sound
     (left_low, right_low), (left_high, right_high) = level(heard, 400.0), level(heard, 1000.0)
     assert left_low == pytest.approx(TONE_LEVEL, rel=0.1)
     assert right_high == pytest.approx(TONE_LEVEL, rel=0.1)
@@ -68,11 +65,11 @@ def test_left_stays_left(tmp_path: Path, transcoded: Transcode) -> None:
 
 
 @pytest.mark.parametrize("codec", ["aac", "ac3", "flac", "libopus"])
-def test_surround_is_folded_into_two(tmp_path: Path, transcoded: Transcode, codec: str) -> None:
+def test_surround_is_folded_into_two(tmp_path: Path, codec: str) -> None:
     """Front and rear stay on their sides, and the centre is heard on both."""
     tones = (400.0, 600.0, 900.0, 60.0, 1300.0, 1900.0)
     sound = Sound(3.0, tones_hz=tones, beeps_s=BEEPS, layout="5.1", codec=codec)
-    heard = watch(transcoded, odd.write(tmp_path / "clip.mkv", TIMES, sounds=[sound])).sound
+    heard = watch(odd.write(tmp_path / "clip.mkv", TIMES, sounds=[sound])).sound
     front_left, front_right, centre, _, back_left, back_right = (level(heard, hz) for hz in tones)
     for left, right in (front_left, back_left):
         assert left > 10 * right
@@ -103,8 +100,8 @@ def assert_only(heard: Heard, hz: float) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_three_tracks_stay_selectable_beside_their_mix(tmp_path: Path, transcoded: Transcode, suffix: str) -> None:
-    seen = watch(transcoded, recording(tmp_path, suffix, GAME, MIC, CHAT))
+def test_three_tracks_stay_selectable_beside_their_mix(tmp_path: Path, suffix: str) -> None:
+    seen = watch(recording(tmp_path, suffix, GAME, MIC, CHAT))
     assert [stream.default for stream in seen.sounds] == [True, False, False, False]
     mix = seen.sound
     for hz in ALL_HZ:
@@ -118,11 +115,11 @@ def test_three_tracks_stay_selectable_beside_their_mix(tmp_path: Path, transcode
         assert_beeps(stream.sound(), sound.beeps_s)
 
 
-def test_tracks_of_different_lengths_and_beginnings_stay_in_step(tmp_path: Path, transcoded: Transcode) -> None:
+def test_tracks_of_different_lengths_and_beginnings_stay_in_step(tmp_path: Path) -> None:
     """A microphone that was switched on late, and a chat that ended early."""
     late = replace(MIC, start_s=1.0, end_s=3.0)
     short = replace(CHAT, end_s=1.2, beeps_s=(0.9,))
-    seen = watch(transcoded, recording(tmp_path, ".mkv", GAME, late, short))
+    seen = watch(recording(tmp_path, ".mkv", GAME, late, short))
     assert_beeps(seen.sound, (0.5, 0.9, 1.5))
     assert seen.sound.shape[1] / 48_000 == pytest.approx(3.0, abs=0.06)
     heard = {stream.title: stream.sound() for stream in seen.sounds[1:]}
@@ -131,12 +128,10 @@ def test_tracks_of_different_lengths_and_beginnings_stay_in_step(tmp_path: Path,
     assert loudness(heard["Mic"][:, : 48_000 * 9 // 10], MIC_HZ) < -40, "silence stands where it had not begun"
 
 
-def test_a_track_that_is_already_the_mix_is_not_made_louder(tmp_path: Path, transcoded: Transcode) -> None:
+def test_a_track_that_is_already_the_mix_is_not_made_louder(tmp_path: Path) -> None:
     """OBS's usual file: track 1 is what 2 and 3 are together. The balance that the recorder heard is kept."""
     both = Sound(3.0, tones_hz=(GAME_HZ, MIC_HZ), chord=True, beeps_s=(0.5, 1.5), title="Mix", default=True)
-    seen = watch(
-        transcoded, recording(tmp_path, ".mkv", both, replace(GAME, default=False), replace(MIC, layout="stereo"))
-    )
+    seen = watch(recording(tmp_path, ".mkv", both, replace(GAME, default=False), replace(MIC, layout="stereo")))
     heard = seen.sound
     game, mic = loudness(heard, GAME_HZ), loudness(heard, MIC_HZ)
     assert abs(game - mic) <= 1.5
@@ -148,21 +143,21 @@ def test_a_track_that_is_already_the_mix_is_not_made_louder(tmp_path: Path, tran
     assert "Mic" in titles
 
 
-def test_two_tracks_are_both_heard(tmp_path: Path, transcoded: Transcode) -> None:
-    seen = watch(transcoded, recording(tmp_path, ".mp4", GAME, MIC))
+def test_two_tracks_are_both_heard(tmp_path: Path) -> None:
+    seen = watch(recording(tmp_path, ".mp4", GAME, MIC))
     assert loudness(seen.sound, GAME_HZ) >= -6.5
     assert loudness(seen.sound, MIC_HZ) >= -6.5
     assert sorted(filter(None, (stream.title for stream in seen.sounds[1:]))) == ["Game", "Mic"]
 
 
-def test_one_track_is_not_mixed_with_anything(tmp_path: Path, transcoded: Transcode) -> None:
-    seen = watch(transcoded, recording(tmp_path, ".mp4", GAME))
+def test_one_track_is_not_mixed_with_anything(tmp_path: Path) -> None:
+    seen = watch(recording(tmp_path, ".mp4", GAME))
     assert len(seen.sounds) == 1
     assert_only(seen.sound, GAME_HZ)
 
 
-def test_no_sound_is_not_invented(tmp_path: Path, transcoded: Transcode) -> None:
-    seen = watch(transcoded, recording(tmp_path, ".mp4"))
+def test_no_sound_is_not_invented(tmp_path: Path) -> None:
+    seen = watch(recording(tmp_path, ".mp4"))
     assert seen.sounds == ()
     assert seen.video.numbers() == list(range(90))
 
@@ -172,9 +167,9 @@ def test_no_sound_is_not_invented(tmp_path: Path, transcoded: Transcode) -> None
     [(".mp3", None), (".flac", None), (".m4a", None), (".m4a", "alac"), (".mkv", "libopus"), (".wav", "pcm_s16le")],
     ids=["mp3", "flac", "m4a", "alac", "mka", "wav"],
 )
-def test_sound_alone(tmp_path: Path, transcoded: Transcode, suffix: str, codec: str | None) -> None:
+def test_sound_alone(tmp_path: Path, suffix: str, codec: str | None) -> None:
     sound = Sound(5.0, tones_hz=(440.0, 880.0), beeps_s=(0.5, 4.5), codec=codec)
-    seen: Watched = watch(transcoded, odd.write(tmp_path / f"voice{suffix}", sounds=[sound]))
+    seen: Watched = watch(odd.write(tmp_path / f"voice{suffix}", sounds=[sound]))
     assert seen.videos == seen.copies == ()
     assert -1 <= loudness(seen.sound, 440.0) <= 1
     assert -1 <= loudness(seen.sound, 880.0) <= 1

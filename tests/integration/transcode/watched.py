@@ -18,12 +18,16 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from clipstream.transcode.segments import walk
+from clipstream.transcode.boxes import walk
+from clipstream.transcode.made import Track
 from corpus import chart
-from integration.transcode.conftest import Transcode
+from integration.transcode.whole import whole
 
 Sound = npt.NDArray[np.float32]
 Times = Sequence[Fraction]
+
+ONE_PIECE_S, CHUNKS_S = 100.0, 1.0
+"""How long a chunk may be: longer than any clip here, or a second, so that every clip is entered in its middle."""
 
 
 @dataclass(frozen=True)
@@ -96,25 +100,29 @@ class Watched:
 
 
 def watch(
-    transcoded: Transcode, source: Path, *, ladder: tuple[int, ...] = (144,), max_duration_s: float = 60.0
+    source: Path, *, chunk_s: float = ONE_PIECE_S, ladder: tuple[int, ...] = (144,), max_duration_s: float = 60.0
 ) -> Watched:
-    """The one place that knows which fixture makes the output."""
-    package, directory = transcoded(source, ladder=ladder, max_duration_s=max_duration_s)
-    sounds = [package.audio] if package.audio else []
-    streams = {
-        track.name: Stream(
-            track.name,
-            (directory / track.init_file).read_bytes(),
-            tuple((directory / segment.file).read_bytes() for segment in track.segments),
-        )
-        for track in (*package.videos, *sounds)
-    }
+    """Make everything of `source`, and see what it is. The one place that knows what makes it."""
+    directory = source.with_name(f"{source.name}-out")
+    made = whole(source, directory, ladder=ladder, chunk_s=chunk_s, max_duration_s=max_duration_s)
+    copy = made.plan.source.video if made.plan.source.ladder else None
     return Watched(
-        videos=tuple(streams[track.name] for track in package.videos),
-        copies=(),
-        sounds=tuple(streams[track.name] for track in sounds),
-        pictures=package.pictures,
-        damaged=package.damaged,
+        videos=tuple(_stream(track, directory) for track in made.videos),
+        copies=(_stream(copy, directory),) if copy else (),
+        sounds=tuple(_stream(track, directory) for track in sorted(made.audios, key=lambda track: not track.default)),
+        pictures=made.pictures,
+        damaged=made.damaged,
+    )
+
+
+def _stream(track: Track, directory: Path) -> Stream:
+    return Stream(
+        track.name,
+        (directory / track.init_file).read_bytes(),
+        tuple((directory / segment.file).read_bytes() for segment in track.segments),
+        track.title,
+        track.language,
+        track.default,
     )
 
 
