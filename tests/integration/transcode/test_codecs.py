@@ -11,9 +11,9 @@ from corpus import odd
 from corpus.beeps import Sound
 from corpus.gameplay import remux
 from integration.transcode.timely import assert_in_time, assert_playable, assert_together
-from integration.transcode.watched import CHUNKS_S, ONE_PIECE_S, Watched, watch
+from integration.transcode.watched import EVERY_WAY, How, Watched, watch
 
-pytestmark = pytest.mark.parametrize("chunk_s", [ONE_PIECE_S, CHUNKS_S], ids=["one_piece", "chunks"])
+pytestmark = EVERY_WAY
 
 COUNT, BEEPS = 90, (0.5, 2.5)
 TIMES = odd.even(30, COUNT)
@@ -43,10 +43,10 @@ KINDS: dict[str, tuple[str, odd.Look, str | None]] = {
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_every_picture_and_every_beep_arrives(tmp_path: Path, chunk_s: float, kind: str) -> None:
+def test_every_picture_and_every_beep_arrives(tmp_path: Path, how: How, kind: str) -> None:
     suffix, look, codec = KINDS[kind]
     sounds = [Sound(3.0, beeps_s=BEEPS, codec=codec)]
-    seen = watch(odd.write(tmp_path / f"clip{suffix}", TIMES, look=look, sounds=sounds), chunk_s=chunk_s)
+    seen = watch(odd.write(tmp_path / f"clip{suffix}", TIMES, look=look, sounds=sounds), how=how)
     assert seen.video.numbers() == list(range(COUNT))
     assert seen.video.rate() == 30
     assert (seen.pictures, seen.damaged) == (COUNT, 0)
@@ -68,9 +68,9 @@ def assert_plays_anywhere(seen: Watched) -> None:
         assert abs(heard.shape[1] / 48_000 - 3.0) < 0.06
 
 
-def test_h264_in_avi_keeps_every_picture(tmp_path: Path, chunk_s: float) -> None:
+def test_h264_in_avi_keeps_every_picture(tmp_path: Path, how: How) -> None:
     """AVI tells no times, and libav takes H.264's for two pictures late; what is sure is the pictures and their rate."""
-    seen = watch(odd.write(tmp_path / "clip.avi", TIMES, look=odd.Look(codec="libx264")), chunk_s=chunk_s)
+    seen = watch(odd.write(tmp_path / "clip.avi", TIMES, look=odd.Look(codec="libx264")), how=how)
     assert seen.video.numbers() == list(range(COUNT))
     assert seen.video.rate() == 30
 
@@ -85,7 +85,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", list(LAYOUTS))
-def test_it_does_not_matter_where_the_index_is(tmp_path: Path, chunk_s: float, layout: str) -> None:
+def test_it_does_not_matter_where_the_index_is(tmp_path: Path, how: How, layout: str) -> None:
     """Recorders write fragments so that a crash costs little, and leave the index to the end."""
     clip = odd.write(
         tmp_path / "clip.mp4",
@@ -94,18 +94,18 @@ def test_it_does_not_matter_where_the_index_is(tmp_path: Path, chunk_s: float, l
         sounds=[Sound(3.0, beeps_s=BEEPS)],
         container_options=LAYOUTS[layout],
     )
-    seen = watch(clip, chunk_s=chunk_s)
+    seen = watch(clip, how=how)
     assert seen.video.numbers() == list(range(COUNT))
     assert_together(seen, TIMES, BEEPS)
     assert_playable(seen)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mov", ".flv"])
-def test_a_clip_repacked_is_the_same_clip(tmp_path: Path, chunk_s: float, suffix: str) -> None:
+def test_a_clip_repacked_is_the_same_clip(tmp_path: Path, how: How, suffix: str) -> None:
     """What OBS's "remux recordings" and its like do."""
     look = odd.Look(b_frames=2)
     first = odd.write(tmp_path / "first.mp4", TIMES, look=look, sounds=[Sound(3.0, beeps_s=BEEPS)])
-    seen = watch(remux(first, tmp_path / f"clip{suffix}"), chunk_s=chunk_s)
+    seen = watch(remux(first, tmp_path / f"clip{suffix}"), how=how)
     assert seen.video.numbers() == list(range(COUNT))
     assert_together(seen, TIMES, BEEPS)
 
@@ -115,21 +115,21 @@ MPEG2_FIELDS = odd.with_options(odd.Look(fields=True, codec="mpeg2video"), flags
 
 
 @pytest.mark.parametrize("look", [FIELDS, MPEG2_FIELDS], ids=["h264_mbaff", "mpeg2"])
-def test_interlaced_pictures_are_whole_again(tmp_path: Path, chunk_s: float, look: odd.Look) -> None:
+def test_interlaced_pictures_are_whole_again(tmp_path: Path, how: How, look: odd.Look) -> None:
     """Two moments are woven into each frame. What is shown is one moment at a time, in order, and beside its sound."""
     times = odd.even(25, 75)
     clip = odd.write(tmp_path / "camera.mkv", times, look=look, sounds=[Sound(3.0, beeps_s=BEEPS)])
     with av.open(str(clip)) as container:
         frames = list(container.decode(video=0))
     assert all(frame.interlaced_frame for frame in frames), "the source must be what it is meant to be"
-    seen = watch(clip, chunk_s=chunk_s)
+    seen = watch(clip, how=how)
     assert_in_time(seen, [number * (times[1] / 2) for number in range(150)])
     assert_together(seen, [number * (times[1] / 2) for number in range(150)], BEEPS)
 
 
-def test_interlaced_motion_stays_as_smooth_as_it_was(tmp_path: Path, chunk_s: float) -> None:
+def test_interlaced_motion_stays_as_smooth_as_it_was(tmp_path: Path, how: How) -> None:
     """Fifty moments a second are fifty pictures, not twenty-five: Apple's authoring rules ask for 30i to become 60p."""
     clip = odd.write(tmp_path / "camera.mp4", odd.even(25, 50), look=FIELDS)
-    seen = watch(clip, chunk_s=chunk_s)
+    seen = watch(clip, how=how)
     assert seen.video.rate() == 50
     assert set(seen.video.numbers()) >= set(range(2, 98))

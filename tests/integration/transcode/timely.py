@@ -59,6 +59,8 @@ def assert_together(seen: Watched, times: Times, beeps_s: Sequence[float], origi
 def assert_playable(seen: Watched) -> None:
     """Every segment begins with an IDR picture and can be decoded, all of it, behind the init alone."""
     for stream in (*seen.videos, *seen.copies):
+        assert b"elst" not in stream.init, f"{stream.name} has an edit list, which players read differently"
+        assert stream.shown_at()[0] >= 0
         for number, segment in enumerate(stream.segments):
             assert first_slice_is_idr(segment), f"segment {number} of {stream.name} begins without an IDR picture"
             with av.open(io.BytesIO(stream.init + segment), "r") as container:

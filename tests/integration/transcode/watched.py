@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -17,17 +17,35 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import pytest
 
+from clipstream.common.contracts.ids import RunId
+from clipstream.transcode.assemble import joined
 from clipstream.transcode.boxes import walk
-from clipstream.transcode.made import Track
+from clipstream.transcode.chunk import encode_chunk
+from clipstream.transcode.made import PartMade, SourceCopy, Track
+from clipstream.transcode.planned import SOUND, Plan
+from clipstream.transcode.soundpart import encode_sound
+from clipstream.transcode.sourcecopy import copy_source
 from corpus import chart
-from integration.transcode.whole import whole
+from integration.transcode.whole import planned
 
 Sound = npt.NDArray[np.float32]
 Times = Sequence[Fraction]
 
-ONE_PIECE_S, CHUNKS_S = 100.0, 1.0
-"""How long a chunk may be: longer than any clip here, or a second, so that every clip is entered in its middle."""
+MOST_BIT_RATE = 24_000_000
+
+
+@dataclass(frozen=True)
+class How:
+    """How long chunks may be, and whether the source may be handed on as the top rendition where it qualifies."""
+
+    chunk_s: float = 100.0
+    copied: bool = False
+
+
+ONE_PIECE, CHUNKS, BESIDE_COPY = How(), How(chunk_s=1.0), How(copied=True)
+EVERY_WAY = pytest.mark.parametrize("how", [ONE_PIECE, CHUNKS, BESIDE_COPY], ids=["one_piece", "chunks", "beside_copy"])
 
 
 @dataclass(frozen=True)
@@ -100,19 +118,45 @@ class Watched:
 
 
 def watch(
-    source: Path, *, chunk_s: float = ONE_PIECE_S, ladder: tuple[int, ...] = (144,), max_duration_s: float = 60.0
+    source: Path, *, how: How = BESIDE_COPY, ladder: tuple[int, ...] = (144,), max_duration_s: float = 60.0
 ) -> Watched:
-    """Make everything of `source`, and see what it is. The one place that knows what makes it."""
-    directory = source.with_name(f"{source.name}-out")
-    made = whole(source, directory, ladder=ladder, chunk_s=chunk_s, max_duration_s=max_duration_s)
-    copy = made.plan.source.video if made.plan.source.ladder else None
+    """Make everything of `source` as the stages do, and see what it is. The one place that knows what makes it."""
+    encodes, copies = (source.with_name(f"{source.name}-{what}") for what in ("out", "copy"))
+    plan = planned(source, ladder=ladder, chunk_s=how.chunk_s, max_duration_s=max_duration_s)
+    if how.copied:
+        copy = _copied(source, plan, copies)
+        plan = planned(source, ladder=ladder, chunk_s=how.chunk_s, max_duration_s=max_duration_s, copy=copy)
+    encodes.mkdir()
+    parts = {chunk.number: _part(encode_chunk, source, encodes, plan, number=chunk.number) for chunk in plan.chunks}
+    parts[SOUND] = _part(encode_sound, source, encodes, plan) if plan.sound else PartMade(tracks=())
+    made = joined(plan, parts, RunId("watched"), SOUND)
+    videos = [_stream(each.track, copies if plan.top == each.track.name else encodes) for each in made.videos]
+    sounds = [_stream(each.track, copies if plan.source.sound else encodes) for each in made.audios]
     return Watched(
-        videos=tuple(_stream(track, directory) for track in made.videos),
-        copies=(_stream(copy, directory),) if copy else (),
-        sounds=tuple(_stream(track, directory) for track in sorted(made.audios, key=lambda track: not track.default)),
+        videos=tuple(stream for stream in videos if stream.name != plan.top),
+        copies=tuple(stream for stream in videos if stream.name == plan.top),
+        sounds=tuple(sorted(sounds, key=lambda stream: not stream.default)),
         pictures=made.pictures,
         damaged=made.damaged,
     )
+
+
+def _copied(source: Path, plan: Plan, directory: Path) -> SourceCopy:
+    directory.mkdir()
+    with source.open("rb") as media:
+        return copy_source(
+            media,
+            scratch=directory,
+            media=plan.media,
+            most_bit_rate=MOST_BIT_RATE,
+            emit=lambda _: None,
+            progress=lambda _: None,
+        )
+
+
+def _part(make: Callable[..., PartMade], source: Path, directory: Path, plan: Plan, **which: int) -> PartMade:
+    with source.open("rb") as media:
+        return make(media, scratch=directory, plan=plan, emit=lambda _: None, progress=lambda _: None, **which)
 
 
 def _stream(track: Track, directory: Path) -> Stream:
