@@ -72,6 +72,13 @@ def read(picture: av.VideoFrame) -> int | None:
     return number if _bits(number) == lit else None
 
 
+def boxed(picture: av.VideoFrame, shape: float) -> av.VideoFrame:
+    """What stands between the bars at a picture's sides, `shape` times as wide as high, in grey."""
+    luma = _samples(picture, 0)
+    bar = round((luma.shape[1] - shape * luma.shape[0]) / 2)
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(luma[:, bar : luma.shape[1] - bar]), format="gray")
+
+
 def colours(picture: av.VideoFrame, believed: Coding | None = None) -> dict[str, tuple[float, float, float]]:
     """Every patch as R'G'B' in 0..255, read by the picture's own tags or as a player does that believes others."""
     coding = believed or Coding(

@@ -48,7 +48,7 @@ def assert_together(seen: Watched, times: Times, beeps_s: Sequence[float], origi
         numbers, at = stream.numbers(), stream.shown_at()
         last = max(number for number in numbers if number is not None)
         late_s = float(at[numbers.index(last)]) - float(times[last] - origin)
-        frame_s = float(1 / stream.rate()) if stream in seen.videos else float(COPIED_S)
+        frame_s = float(1 / seen.video.rate())
         for heard_s, due_s in zip(heard, due, strict=True):
             offset_s = heard_s - (due_s - float(origin)) - late_s
             assert abs(offset_s) <= frame_s, (
