@@ -104,13 +104,17 @@ def _master(into: Path, pictures: list[Shown], sounds: list[Shown]) -> str:
         '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="English",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,'
         'URI="captions.m3u8"'
     )
+    heard_codec, group = (",mp4a.40.2", ',AUDIO="sound"') if sounds else ("", "")
     heard = [_weighed(into, sound) for sound in sounds]
     for track in pictures:
         weighed, codec, size = _weighed(into, track), _codec(into, track), f"{track.width}x{track.height}"
-        most, mean = peak(weighed) + max(map(peak, heard)), average(weighed) + max(map(average, heard))
+        most, mean = (
+            peak(weighed) + max(map(peak, heard), default=0),
+            average(weighed) + max(map(average, heard), default=0),
+        )
         lines.append(
-            f'#EXT-X-STREAM-INF:BANDWIDTH={most:.0f},AVERAGE-BANDWIDTH={mean:.0f},CODECS="{codec},mp4a.40.2",'
-            f'RESOLUTION={size},FRAME-RATE={track.fps:.3f},AUDIO="sound",SUBTITLES="captions",CLOSED-CAPTIONS=NONE'
+            f'#EXT-X-STREAM-INF:BANDWIDTH={most:.0f},AVERAGE-BANDWIDTH={mean:.0f},CODECS="{codec}{heard_codec}",'
+            f'RESOLUTION={size},FRAME-RATE={track.fps:.3f}{group},SUBTITLES="captions",CLOSED-CAPTIONS=NONE'
         )
         lines.append(f"{track.name}.m3u8")
     for track in pictures:

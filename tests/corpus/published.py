@@ -44,14 +44,14 @@ WATCHED = (Shape("360p", 640, 360, 28), Shape("240p", 426, 240, 30), Shape("144p
 CUES = ((0.5, 2.0, "Behind you!"), (2.0, 3.5, "I see them, left & right."), (4.2, 5.0, "Got one."))
 
 
-def write_output(into: Path, *, seed: int, duration_s: int, fps: int = 30, shapes: tuple[Shape, ...] = SMALL) -> Path:
+def write_output(
+    into: Path, *, seed: int, duration_s: int, fps: int = 30, shapes: tuple[Shape, ...] = SMALL, sound: bool = True
+) -> Path:
     """Write `master.m3u8`, `manifest.mpd` and what they name into the directory `into`."""
     into.mkdir(parents=True, exist_ok=True)
     pictures = [_pictures(into, shape, seed, duration_s, fps) for shape in shapes]
-    sounds = [
-        _sound(into, "mix", "Mix", seed, duration_s),
-        _sound(into, "microphone", "Microphone", seed + 1, duration_s),
-    ]
+    heard = ((seed, "mix", "Mix"), (seed + 1, "microphone", "Microphone")) if sound else ()
+    sounds = [_sound(into, name, title, of, duration_s) for of, name, title in heard]
     (into / "captions.vtt").write_text(_captions(duration_s))
     write_manifests(into, pictures, sounds, Fraction(duration_s))
     return into

@@ -97,15 +97,18 @@ class Player:
     shelf: Shelf
 
     async def run(self, script: str, argument: Any = None) -> Any:
-        async with asyncio.timeout(PATIENCE_S):
-            return await self.page.evaluate(script, argument)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self.page.evaluate(script, argument)
+        except TimeoutError:
+            pytest.fail(f"{script} took more than {PATIENCE_S} s; the page says {await self.errors()}")
 
     async def wait(self, script: str, argument: Any = None) -> None:
         """Until the expression is true."""
         await self.page.wait_for_function(script, arg=argument, timeout=1000 * PATIENCE_S)
 
     async def errors(self) -> list[str]:
-        found: list[str] = await self.run("errors")
+        found: list[str] = await self.page.evaluate("errors")
         return found
 
 

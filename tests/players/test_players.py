@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from players.conftest import Open
+from players.conftest import Open, Shelf
 from players.expected import Expected
+from validators.finding import faults, read_web
+from validators.output import check_output
 
 PLACES = (0.93, 0.05, 0.5, 0.27, 0.71, 0.0, 0.84, 0.16, 0.62, 0.98)
 """Where to seek, as shares of the whole: back and forth, into every segment."""
@@ -26,6 +29,12 @@ CASES = {
     "dash.js": Case("dash", "manifest.mpd"),
 }
 each_player = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+async def test_the_judges_read_it_from_a_server_too(shelf: Shelf) -> None:
+    read = read_web(shelf.address("/output/"))
+    assert faults(await asyncio.to_thread(check_output, read)) == []
+    assert await asyncio.to_thread(check_output, read, "no-such.m3u8")
 
 
 @each_player

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +52,10 @@ class Report:
 
 def resolve(base: str, reference: str) -> str:
     """The name that a relative reference (RFC 3986) inside the file `base` means."""
-    return posixpath.normpath(urljoin(base, reference)) if "://" not in reference else reference
+    if "://" in reference:
+        return reference
+    path, mark, query = urljoin(base, reference).partition("?")
+    return posixpath.normpath(path) + mark + query
 
 
 def read_directory(directory: Path) -> Read:
@@ -62,6 +67,20 @@ def read_directory(directory: Path) -> Read:
         if not path.is_relative_to(root):
             raise FileNotFoundError(f"{name} leaves the directory")
         return path.read_bytes()
+
+    return read
+
+
+def read_web(base: str) -> Read:
+    """Read from a web server; blocks. `base` is where the manifests stand, with a slash at its end."""
+
+    def read(name: str) -> bytes:
+        try:
+            with urllib.request.urlopen(urljoin(base, name), timeout=60) as answer:
+                body: bytes = answer.read()
+                return body
+        except urllib.error.HTTPError as error:
+            raise FileNotFoundError(f"{name}: HTTP {error.code}") from error
 
     return read
 

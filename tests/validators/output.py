@@ -10,10 +10,12 @@ from validators.finding import Finding, Read, Report, remembered
 from validators.hls import Presentation, check_hls
 
 
-def check_output(read: Read, master: str = "master.m3u8", mpd: str = "manifest.mpd") -> list[Finding]:
-    """Everything found, notes among them; `faults` leaves those out."""
+def check_output(read: Read, master: str = "master.m3u8", mpd: str | None = "manifest.mpd") -> list[Finding]:
+    """Everything found, notes among them; `faults` leaves those out. What is provisional has no `mpd`."""
     read = remembered(read)
     presentation, findings = check_hls(read, master)
+    if mpd is None:
+        return list(dict.fromkeys(findings + _check_parsed_hls(read, master, presentation)))
     manifest, more = check_dash(read, mpd)
     alike = _check_alike(presentation, manifest)
     parsed = _check_parsed_hls(read, master, presentation) + _check_parsed_dash(read, mpd, manifest)

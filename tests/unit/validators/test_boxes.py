@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from corpus.published import SMALL, write_output
 from unit.validators.conftest import Files, found, found_with, reader
 from validators import avc
 from validators.boxes import check_track
-from validators.finding import faults
+from validators.finding import faults, read_directory
 from validators.isobmff import Box, Malformed, boxes
+from validators.output import check_output
+from validators.rates import average, peak
 
 SEGMENT, INIT = "144p-00000.m4s", "144p-init.mp4"
 Edit = Callable[[bytes], bytes]
@@ -111,6 +116,19 @@ INIT_BREAKS: dict[str, tuple[Edit, str]] = {
 
 def test_a_good_output_has_no_fault(good: Files) -> None:
     assert found(good) == []
+
+
+def test_an_output_without_sound_has_no_fault(tmp_path: Path) -> None:
+    directory = write_output(tmp_path / "silent", seed=1, duration_s=1, fps=60, shapes=SMALL[:1], sound=False)
+    assert faults(check_output(read_directory(directory))) == []
+
+
+def test_sound_alone_has_no_fault(good: Files) -> None:
+    """As one variant of its own; and without an MPD, as what is provisional."""
+    weighed = [(Fraction(192_512, 48_000), len(good["mix-00000.m4s"])), (Fraction(2), len(good["mix-00001.m4s"]))]
+    rates = f"BANDWIDTH={peak(weighed):.0f},AVERAGE-BANDWIDTH={average(weighed):.0f}"
+    master = f'#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:{rates},CODECS="mp4a.40.2"\nmix.m3u8\n'
+    assert faults(check_output(reader({**good, "alone.m3u8": master.encode()}), "alone.m3u8", mpd=None)) == []
 
 
 @pytest.mark.parametrize("broken", SEGMENT_BREAKS)
