@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from aiohttp import web
@@ -112,7 +112,10 @@ class Player:
         return found
 
 
-Open = Callable[[str, str], Awaitable[Player]]
+class Open(Protocol):
+    """Opens one of the output's manifests in a player, with captions where they are wanted."""
+
+    async def __call__(self, script: str, manifest: str, *, captions: bool = False) -> Player: ...
 
 
 @pytest.fixture
@@ -120,7 +123,7 @@ async def opened(browser: Browser, shelf: Shelf) -> AsyncIterator[Open]:
     """Open one of the output's manifests in a player."""
     async with AsyncExitStack() as pages:
 
-        async def run(script: str, manifest: str) -> Player:
+        async def run(script: str, manifest: str, *, captions: bool = False) -> Player:
             page = await browser.new_page()
             pages.push_async_callback(page.close)
             shelf.asked.clear()
@@ -128,7 +131,8 @@ async def opened(browser: Browser, shelf: Shelf) -> AsyncIterator[Open]:
             for source in (f"/players/{PLAYERS[script].file_name}", f"/page/{script}.js"):
                 await page.evaluate("(source) => load(source)", source)
             player = Player(page, shelf)
-            await player.run("(address) => player.open(address)", shelf.address(f"/output/{manifest}"))
+            address = shelf.address(f"/output/{manifest}")
+            await player.run("([address, captions]) => player.open(address, captions)", [address, captions])
             await player.run("firstPicture")
             return player
 

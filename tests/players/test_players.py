@@ -81,8 +81,7 @@ async def test_switches_quality_up_and_down(opened: Open, there: Expected, case:
 
 @each_player
 async def test_shows_captions(opened: Open, there: Expected, case: Case) -> None:
-    player = await opened(*case)
-    await player.run("player.captions()")
+    player = await opened(*case, captions=True)
     await player.run("playFor(0.3)")  # dash.js asks for captions when it plays
     await player.wait("(count) => cues().length >= count", len(there.captions))
     cues = await player.run("cues()")

@@ -1,6 +1,6 @@
 // dash.js, as a page drives it: https://cdn.dashjs.org/latest/jsdoc/module-MediaPlayer.html
 var player = {
-  async open(url) {
+  async open(url, captions) {
     this.dash = dashjs.MediaPlayer().create();
     const told = (event) => errors.push(`dash.js: ${JSON.stringify(event.error)}`);
     this.dash.on(dashjs.MediaPlayer.events.ERROR, told);
@@ -8,6 +8,7 @@ var player = {
     this.dash.updateSettings({ debug: { logLevel: dashjs.Debug.LOG_LEVEL_NONE } });
     this.dash.initialize(video, url, false);
     if (video.readyState < 2) await happened(video, "loadeddata");
+    if (captions) this.dash.setTextTrack(0);
   },
   heights() { return this.dash.getRepresentationsByType("video").map((one) => one.height); },
   choose(height) {
@@ -19,5 +20,4 @@ var player = {
   sounds() { return this.dash.getTracksFor("audio").map(this.label); },
   hear(name) { this.dash.setCurrentTrack(this.dash.getTracksFor("audio").find((track) => this.label(track) === name)); },
   sound() { return this.label(this.dash.getCurrentTrackFor("audio")); },
-  captions() { this.dash.enableText(true); this.dash.setTextTrack(0); },
 };
