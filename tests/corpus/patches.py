@@ -45,7 +45,9 @@ def patch(
         codes = ycc(rgb, matrix=matrix, bits=bits, full=full)
         frame.color_range = 2 if full else 1
     for plane, code in zip(frame.planes, codes, strict=True):
-        plane.update(np.full(plane.buffer_size // (2 if bits > 8 else 1), code, np.uint16 if bits > 8 else np.uint8))
+        plane.update(
+            code.to_bytes(2, "little") * (plane.buffer_size // 2) if bits > 8 else bytes([code]) * plane.buffer_size
+        )
     frame.color_primaries, frame.color_trc, frame.colorspace = tags
     frame.pts, frame.time_base = slot, Fraction(1, 30)
     return frame

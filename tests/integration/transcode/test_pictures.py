@@ -59,6 +59,10 @@ def best(picture: Image.Image, seed: int, times: list[float], turns: int = 0) ->
     return max(alike(picture, np.ascontiguousarray(np.rot90(World(seed, 320, 180).draw(t).y, -turns))) for t in times)
 
 
+def seen(frame: av.VideoFrame) -> Image.Image:
+    return Image.fromarray(frame.to_ndarray(format="rgb24", interpolation="BICUBIC"))
+
+
 def tapped(source: Path, scratch: Path) -> tuple[Plan, Image.Image, list[av.VideoFrame]]:
     """The sprite and the preview's pictures, made as a chunk that is the whole clip would."""
     media = facts(source)
@@ -73,7 +77,7 @@ def tapped(source: Path, scratch: Path) -> tuple[Plan, Image.Image, list[av.Vide
     assert pictures is not None
     jpeg, _ = compose({1: (scratch / tiles).read_bytes()}, plan)
     preview = compose_preview({1: (scratch / pictures).read_bytes()}, plan)
-    with av.open(io.BytesIO(preview)) as container:
+    with av.open(io.BytesIO(preview), "r") as container:
         return plan, Image.open(io.BytesIO(jpeg)).convert("RGB"), list(container.decode(video=0))
 
 
@@ -124,7 +128,7 @@ def swept(seed: int) -> Callable[[int], Luma]:
 
     def draw(number: int) -> Luma:
         luma = world.draw(number / 10).y.astype(np.float32)
-        return np.mean([np.roll(luma, shift, axis=1) for shift in range(24)], axis=0).astype(np.uint8)
+        return np.asarray(np.mean([np.roll(luma, shift, axis=1) for shift in range(24)], axis=0), np.uint8)
 
     return draw
 
@@ -170,7 +174,7 @@ def test_everything_is_upright(tmp_path: Path, rotation: int) -> None:
         assert best(tile, 6, times[30 * index + 10 : 30 * index + 20], turns) > 0.9
         assert best(tile, 6, times[30 * index + 10 : 30 * index + 20 : 5], turns + 2) < 0.6
     assert (preview[0].width, preview[0].height) == ((180, 320) if sideways else (320, 180))
-    assert best(preview[12].to_image(), 6, times[28:33], turns) > 0.9
+    assert best(seen(preview[12]), 6, times[28:33], turns) > 0.9
 
 
 def test_the_last_tile_is_of_the_last_second(tmp_path: Path) -> None:
@@ -180,7 +184,7 @@ def test_the_last_tile_is_of_the_last_second(tmp_path: Path) -> None:
     last = sprite.crop((3 * 160, 0, 4 * 160, 90))
     assert best(last, 7, [3.2, 3.233, 3.2667, 3.3]) > max(0.9, best(last, 7, [2.0, 2.25, 2.5, 2.75, 3.0]) + 0.05)
     assert len(preview) == 42
-    assert best(preview[-1].to_image(), 7, [3.4, 3.4333, 3.4667]) > 0.9
+    assert best(seen(preview[-1]), 7, [3.4, 3.4333, 3.4667]) > 0.9
 
 
 PRIMARIES = [(0.75, 0.1, 0.1), (0.1, 0.6, 0.1), (0.1, 0.15, 0.7), (0.7, 0.7, 0.7)]
@@ -220,10 +224,10 @@ def test_colours_are_right_in_every_picture(
     source = stripes(tmp_path / "clip.mp4", matrix=matrix, full=full, pixel_format=pixel_format, turn=turn)
     _, sprite, preview = tapped(source, tmp_path)
     poster = opened(tmp_path / drawn(source, tmp_path).plain_file)
-    for picture in (poster, sprite, preview[0].to_image(interpolation="BICUBIC")):
-        seen = [picture.getpixel((picture.width * (2 * index + 1) // 8, picture.height // 2)) for index in range(4)]
+    for picture in (poster, sprite, seen(preview[0])):
+        found = [picture.getpixel((picture.width * (2 * index + 1) // 8, picture.height // 2)) for index in range(4)]
         wanted = PRIMARIES[::-1] if turn else PRIMARIES
-        assert np.array(seen) == pytest.approx(np.array(wanted) * 255, abs=9)
+        assert np.array(found) == pytest.approx(np.array(wanted) * 255, abs=9)
 
 
 HDR_GREYS = {
@@ -250,9 +254,9 @@ def test_hdr_is_mapped_in_every_picture(tmp_path: Path, kind: str) -> None:
         output.mux(stream.encode(None))
     _, sprite, preview = tapped(path, tmp_path)
     poster = opened(tmp_path / drawn(path, tmp_path).plain_file)
-    for picture in (poster, sprite, preview[0].to_image(interpolation="BICUBIC")):
-        seen = [picture.getpixel((picture.width * (2 * index + 1) // 10, picture.height // 2)) for index in range(5)]
-        assert np.array(seen) == pytest.approx(np.array(expected)[:, None].repeat(3, axis=1), abs=6)
+    for picture in (poster, sprite, seen(preview[0])):
+        found = [picture.getpixel((picture.width * (2 * index + 1) // 10, picture.height // 2)) for index in range(5)]
+        assert np.array(found) == pytest.approx(np.array(expected)[:, None].repeat(3, axis=1), abs=6)
 
 
 def test_pixels_that_are_not_square(tmp_path: Path) -> None:
