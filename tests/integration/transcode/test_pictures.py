@@ -150,12 +150,11 @@ def test_the_poster_is_a_clear_picture(tmp_path: Path, spoilt: tuple[Callable[[i
 
 
 def test_the_opening_loses_against_an_equal(tmp_path: Path) -> None:
-    """The menu that a recording begins with is as sharp as the match."""
-    source = scenes(tmp_path / "clip.mp4", clear(4), clear(5), clear(5), clear(5), clear(5), gop=1)
-    media = facts(source).model_copy(update={"duration_s": 70.0})
-    with source.open("rb") as file:
-        poster = draw_poster(file, scratch=tmp_path, media=media)
-    assert best(opened(tmp_path / poster.plain_file), 5, [number / 10 for number in range(20)]) > 0.9
+    """The menu that a recording begins with is as sharp as the match, or a little more so."""
+    menu, match = clear(6), clear(3)
+    source = scenes(tmp_path / "clip.mp4", lambda number: menu(0) if number < 10 else match(number), *[match] * 4)
+    poster = opened(tmp_path / drawn(source, tmp_path).plain_file)
+    assert best(poster, 3, [number / 10 for number in range(20)]) > 0.9
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
