@@ -32,6 +32,7 @@ def patch(
     tags: tuple[int, int, int] = (2, 2, 2),
     matrix: int = 1,
     full: bool = False,
+    says_range: bool = True,
     size: tuple[int, int] = (64, 32),
     slot: int = 0,
 ) -> av.VideoFrame:
@@ -43,9 +44,11 @@ def patch(
         codes: tuple[int, ...] = (green, blue, red)  # the order of planes in gbrp
     else:
         codes = ycc(rgb, matrix=matrix, bits=bits, full=full)
-        frame.color_range = 2 if full else 1
+        frame.color_range = (2 if full else 1) if says_range else 0
     for plane, code in zip(frame.planes, codes, strict=True):
-        plane.update(np.full(plane.buffer_size // (2 if bits > 8 else 1), code, np.uint16 if bits > 8 else np.uint8))
+        plane.update(
+            code.to_bytes(2, "little") * (plane.buffer_size // 2) if bits > 8 else bytes([code]) * plane.buffer_size
+        )
     frame.color_primaries, frame.color_trc, frame.colorspace = tags
     frame.pts, frame.time_base = slot, Fraction(1, 30)
     return frame

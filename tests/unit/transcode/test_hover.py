@@ -73,7 +73,7 @@ def test_the_file_plays_from_its_first_bytes(size: tuple[int, int]) -> None:
     kinds = boxes(file)
     assert kinds[0] == b"ftyp"
     assert kinds.index(b"moov") < kinds.index(b"mdat")
-    with av.open(io.BytesIO(file)) as container:
+    with av.open(io.BytesIO(file), "r") as container:
         assert [stream.type for stream in container.streams] == ["video"]
         frames = list(container.decode(video=0))
         assert container.duration == pytest.approx(4_000_000, abs=1000)
@@ -88,13 +88,13 @@ def test_the_longest_preview_has_room_for_its_index() -> None:
     random = np.random.default_rng(1)
     file = compose_preview({1: random.integers(0, 256, 60 * 64 * 36 * 3, np.uint8).tobytes()}, plan)
     assert boxes(file).index(b"moov") < boxes(file).index(b"mdat")
-    with av.open(io.BytesIO(file)) as container:
+    with av.open(io.BytesIO(file), "r") as container:
         assert len(list(container.decode(video=0))) == 60
 
 
 def test_a_chunk_that_lost_its_pictures_holds_the_one_before() -> None:
     plan = plan_of(4.0, starts=(0, 60), preview=(16, 16))
     file = compose_preview({1: bytes([200]) * (24 * 16 * 16 * 3)}, plan)
-    with av.open(io.BytesIO(file)) as container:
+    with av.open(io.BytesIO(file), "r") as container:
         last = list(container.decode(video=0))[-1]
     assert float(last.to_ndarray(format="rgb24").mean()) == pytest.approx(200, abs=4)

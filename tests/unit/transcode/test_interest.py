@@ -35,6 +35,7 @@ WORSE: dict[str, Callable[[Image.Image], Image.Image]] = {
     "flash": lambda picture: picture.point(lambda value: min(255, value + 140)),
     "out of focus": lambda picture: picture.filter(ImageFilter.GaussianBlur(3)),
     "swept": swept,
+    "burnt out": lambda picture: picture.point(lambda value: max(0, min(255, 4 * value - 384))),
     "very dark": lambda picture: picture.point(lambda value: value // 8),
 }
 

@@ -82,6 +82,14 @@ def test_rgb_becomes_bt709(rgb: Triple, pixel_format: str) -> None:
     assert encoded(video, patch(rgb, pixel_format, tags=(2, 2, 0))) == pytest.approx(ycc(rgb, matrix=1), abs=2)
 
 
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p10le"])
+def test_frames_that_do_not_say_their_range_follow_the_facts(pixel_format: str, full: bool) -> None:
+    video = track(pixel_format=pixel_format, color_space="bt709", color_range="pc" if full else None)
+    frame = patch(ORANGE, pixel_format, tags=(1, 1, 1), full=full, says_range=False)
+    assert encoded(video, frame) == pytest.approx(ycc(ORANGE, matrix=1), abs=2)
+
+
 @pytest.mark.parametrize(("height", "matrix"), [(720, 1), (576, 6)])
 def test_what_a_file_does_not_say_follows_from_the_clips_size(height: int, matrix: int) -> None:
     """Also where the frames at hand are smaller: facts decide, so that chunks cannot differ."""

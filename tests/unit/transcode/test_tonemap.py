@@ -141,3 +141,12 @@ def test_wide_colours_without_hdr_keep_their_brightness() -> None:
 def test_frames_that_do_not_say_what_they_are_follow_the_facts() -> None:
     """A chunk that begins behind the only key picture with tags is as bright as the others."""
     assert shown(grey(pq(203)), PQ, tagged=False) == shown(grey(pq(203)), PQ)
+
+
+def test_no_picture_is_held_back() -> None:
+    """A clip's pictures would pile up in memory."""
+    preparation = Preparation(track(PQ))
+    for slot in range(4):
+        [ready] = preparation(patch(grey(0.5), "yuv420p10le", tags=(9, PQ, 9), matrix=9, slot=slot))
+        assert ready.pts == slot
+    assert list(preparation.flush()) == []

@@ -64,7 +64,7 @@ class Preparation:
     def flush(self) -> Iterator[av.VideoFrame]:
         """What the filters still hold."""
         if self._graph is not None:
-            self._graph.vpush(None)
+            self._graph.vpush(None, at=0)
             yield from self._pull()
             self._graph = None
 
@@ -141,6 +141,7 @@ def _map_tones(graph: Graph, nodes: list[FilterContext], time_base: Fraction, so
     table.link_to(lookup, 0, 1)
     graph.link_nodes(lookup, *(_node(graph, step) for step in after)).configure()
     graph.vpush(image, at=1)
+    graph.vpush(None, at=1)  # or pictures would be held until another table came
 
 
 def _node(graph: Graph, description: str) -> FilterContext:
