@@ -1,8 +1,8 @@
 """Our transcoding without a broker: the handlers of its stages, a store on disk, real caged children.
 
-`python -m bench.engine prepare HOME CLIP [--whole] [--encode]` ingests a clip, previews and plans it: as one chunk, or without a
-copy of the source, where that is said. `python -m bench.engine work HOME` is one worker. Workers of one home share its parts,
-as those of one queue do; whoever makes the last one puts the clip together.
+`python -m bench.engine preview HOME CLIP` takes a clip in and previews it; `prepare HOME CLIP [--whole] [--encode]` takes it in
+and plans it, as one chunk or without a copy of the source where that is said. `work HOME` is one worker. Workers of one home
+share its parts, as those of one queue do; whoever makes the last one puts the clip together.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from clipstream.common.contracts.events import (
     Event,
     LongPartPlanned,
     PartPlanned,
+    UploadCompleted,
 )
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.store.disk.store import DiskStore
@@ -52,6 +53,10 @@ def prepare_command(home: Path, clip: Path, *how: str) -> list[str]:
     return [sys.executable, "-m", "bench.engine", "prepare", str(home), str(clip), *how]
 
 
+def preview_command(home: Path, clip: Path) -> list[str]:
+    return [sys.executable, "-m", "bench.engine", "preview", str(home), str(clip)]
+
+
 def work_command(home: Path) -> list[str]:
     return [sys.executable, "-m", "bench.engine", "work", str(home)]
 
@@ -61,8 +66,8 @@ def plan_of(home: Path) -> Plan:
 
 
 def told(home: Path) -> dict[str, float]:
-    """The moments that were noted, in seconds: `poster` and `playable` after the upload was complete, `finalize` from the
-    last part's end to the last playlist."""
+    """The moments that were noted, in seconds: `poster` after the clip was taken in, `playable` after the
+    upload was complete, `finalize` from the last part's end to the last playlist."""
     found: dict[str, float] = {}
     for file in home.glob("*.told"):
         found |= json.loads(file.read_text())
@@ -70,8 +75,7 @@ def told(home: Path) -> dict[str, float]:
 
 
 def cpu_of(home: Path) -> float:
-    """CPU seconds of all that was done in a home, children included. Our interpreter's own start is not: a service has
-    been started long ago."""
+    """CPU seconds of planning and all parts in a home, children included."""
     return sum(float(file.read_text()) for file in home.glob("*.spent"))
 
 
@@ -98,31 +102,53 @@ class TimedStore(DiskStore):
         return stored
 
 
-async def prepare(home: Path, clip: Path, how: Collection[str]) -> None:
-    store, upload = _store(home), clips.upload_completed()
-    stored = await store.put_file(upload.key, clip, content_type="video/mp4")
-    upload = upload.model_copy(update={"etag": stored.etag, "size_bytes": stored.size_bytes})
+async def preview(home: Path, clip: Path) -> None:
+    store, upload = _store(home), await _uploaded(home, clip)
     began = time.monotonic()
-    copied_up_to = 0 if "--encode" in how else COPIED_UP_TO
-    bounds = Bounds(min_duration_s=0.5, max_duration_s=LONGEST_S)
-    [ingested] = await ingest.build(bounds, ByteSize(8 << 30)).handler(upload, _attempt(home, store, "ingest"))
-    assert isinstance(ingested, ClipIngested)
-    await previewing.build(copied_up_to).handler(ingested, _attempt(home, store, "preview"))
-    moments = {"poster": store.written[keys.thumbnail(upload.video_id)] - began}
+    ingested = await _ingested(home, store, upload)
+    taken_in = time.monotonic()
+    await previewing.build(COPIED_UP_TO).handler(ingested, _attempt(home, store, "preview"))
+    moments = {"poster": store.written[keys.thumbnail(upload.video_id)] - taken_in}
     if playlists := [moment for key, moment in store.written.items() if "/provisional/" in key]:
         moments["playable"] = max(playlists) - began
     (home / "preview.told").write_text(json.dumps(moments))
+
+
+async def prepare(home: Path, clip: Path, how: Collection[str]) -> None:
+    store, upload = _store(home), await _uploaded(home, clip)
+    ingested = await _ingested(home, store, upload)
     recipe = Recipe(LADDER, PRESET, LONGEST_S)
     if "--whole" in how:
         recipe = replace(recipe, chunk_s=LONGEST_S)
+    plan_it = planning.build(recipe, copy_bit_rate=0 if "--encode" in how else COPIED_UP_TO).handler
     admitted = ClipAdmitted(**{"packet_hash": "sha256:00", **dict(ingested)})
-    planned = await planning.build(recipe, copy_bit_rate=copied_up_to).handler(
-        admitted, _attempt(home, store, "planning")
-    )
+    with _counted(home):
+        planned = await plan_it(admitted, _attempt(home, store, "planning"))
     events = [event for event in planned if isinstance(event, PartPlanned)]
     (home / EVENTS).write_text(json.dumps([event.model_dump(mode="json") for event in events]))
     plan = await planning.find(store, upload.video_id, events[0].plan)
     (home / PLAN).write_text(plan.model_dump_json())
+
+
+async def _uploaded(home: Path, clip: Path) -> UploadCompleted:
+    upload = clips.upload_completed()
+    stored = await _store(home).put_file(upload.key, clip, content_type="video/mp4")
+    return upload.model_copy(update={"etag": stored.etag, "size_bytes": stored.size_bytes})
+
+
+async def _ingested(home: Path, store: TimedStore, upload: UploadCompleted) -> ClipIngested:
+    bounds = Bounds(min_duration_s=0.5, max_duration_s=LONGEST_S)
+    [ingested] = await ingest.build(bounds, ByteSize(8 << 30)).handler(upload, _attempt(home, store, "ingest"))
+    assert isinstance(ingested, ClipIngested)
+    return ingested
+
+
+@contextmanager
+def _counted(home: Path) -> Iterator[None]:
+    """Around what ffmpeg's command does, too. Our interpreter's own start is not: a service has been started long ago."""
+    began = _cpu_s()
+    yield
+    (home / f"{os.getpid()}.spent").write_text(str(_cpu_s() - began))
 
 
 async def work(home: Path) -> None:
@@ -170,13 +196,14 @@ def _cpu_s() -> float:
 
 
 def main() -> None:
-    what, home, *how = sys.argv[1:]
-    began = _cpu_s()
-    if what == "prepare":
-        asyncio.run(prepare(Path(home), Path(how[0]), how[1:]))
+    what, home, *how = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
+    if what == "preview":
+        asyncio.run(preview(home, Path(how[0])))
+    elif what == "prepare":
+        asyncio.run(prepare(home, Path(how[0]), how[1:]))
     else:
-        asyncio.run(work(Path(home)))
-    (Path(home) / f"{os.getpid()}.spent").write_text(str(_cpu_s() - began))
+        with _counted(home):
+            asyncio.run(work(home))
 
 
 if __name__ == "__main__":
