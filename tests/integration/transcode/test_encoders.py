@@ -19,9 +19,9 @@ from av.error import ArgumentError, FFmpegError
 from clipstream.common.errors import EncoderFailed, Outage, Permanent, Transient
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.isolate import isolate
+from clipstream.transcode.colour import BT709
 from clipstream.transcode.encoders import HARDWARE, codec_options, describe, devices, encoding, is_to_blame
 from clipstream.transcode.hardware import working_encoder
-from clipstream.transcode.picture import BT709
 from clipstream.transcode.planned import Rendition
 from clipstream.transcode.trial import GOPS, HEIGHT, PICTURES, WIDTH, judge, record, try_encoder
 from corpus import cards

@@ -23,6 +23,7 @@ from clipstream.transcode import planning, provisional
 from clipstream.transcode.assemble import assemble
 from clipstream.transcode.assembled import part_key, transcoded
 from clipstream.transcode.chunk import encode_chunk
+from clipstream.transcode.encoders import devices
 from clipstream.transcode.made import PartMade
 from clipstream.transcode.objects import SegmentShelf
 from clipstream.transcode.planned import SOUND, Plan
@@ -87,6 +88,7 @@ async def _make(event: PartPlanned, plan: Plan, context: StageContext, limits: L
     if event.part == SOUND:
         made = await context.isolate(encode_sound, source=source, limits=limits, take=take, plan=plan)
     else:
+        limits = replace(limits, devices=devices(plan.encoder))
         made = await context.isolate(
             encode_chunk, source=source, limits=limits, take=take, plan=plan, number=event.part
         )
