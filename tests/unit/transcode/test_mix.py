@@ -27,7 +27,7 @@ def noise(seed: int, level: float = 0.05, length_s: float = LENGTH_S) -> Samples
 
 def mixed(*tracks: Samples, piece: int = 7000) -> tuple[Samples, Mixer]:
     """Fed in pieces, in turn, as a file gives them."""
-    mixer, out = Mixer(len(tracks)), []
+    mixer, out = Mixer(len(tracks)), list[Samples]()
     for at in range(0, max(track.shape[1] for track in tracks), piece):
         for number, track in enumerate(tracks):
             if at < track.shape[1]:
@@ -82,7 +82,7 @@ def test_a_track_that_begins_late_and_one_that_ends_early_are_in_step() -> None:
 def test_a_track_far_behind_in_the_file_is_not_waited_for() -> None:
     """Memory: what waits is bounded although the second track comes only when the first is over."""
     length_s = PATIENCE_S * 3
-    mixer, out, waiting = Mixer(2), [], 0
+    mixer, out, waiting = Mixer(2), list[Samples](), 0
     for _ in range(length_s):
         out += mixer.add(0, tone(440, length_s=1))
         waiting = max(waiting, sum(piece.nbytes for pieces in mixer._waiting for piece in pieces))

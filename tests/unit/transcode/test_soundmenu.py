@@ -14,7 +14,7 @@ from clipstream.common.contracts.media import AudioTrack, MediaInfo
 from clipstream.transcode.likeness import Likeness
 from clipstream.transcode.made import Segment, SourceCopy, Track
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.soundmenu import boundaries, clean, labelled, means_mix, offered
+from clipstream.transcode.soundmenu import boundaries, labelled, means_mix, offered
 
 
 def likeness(*tracks: float | None) -> Likeness:
@@ -58,12 +58,6 @@ def test_titles_that_do_not(title: str | None) -> None:
     assert not means_mix(title)
 
 
-def test_titles_are_one_harmless_line() -> None:
-    assert clean('My "best"\n\x00 mic\u202e ,x=1') == "My best mic ,x=1"
-    assert clean(" \n") is None
-    assert clean("x" * 500) == "x" * 60
-
-
 def piece(name: str) -> Track:
     return Track(name=name, kind="audio", codec="mp4a.40.2", timescale=48_000, init_file=Path(name), segments=())
 
@@ -72,20 +66,17 @@ def about(title: str | None, language: str | None = None) -> AudioTrack:
     return AudioTrack(index=0, codec="aac", sample_rate=48_000, channels=2, title=title, language=language)
 
 
-def test_the_first_is_the_default_and_no_two_have_one_title() -> None:
+def test_the_first_is_the_default_and_titles_are_clean() -> None:
     made = labelled(
-        [(piece(n), about("Mic")) for n in "ab"] + [(piece("c"), about(None)), (piece("d"), about("Mic 2"))]
+        [
+            (piece("a"), about('My "best"\n mic\x00', "eng")),
+            (piece("b"), about("\u202e", "und")),
+            (piece("c"), about(None)),
+        ]
     )
-    assert [track.title for track in made] == ["Mic", "Mic 2", None, "Mic 2 2"]
-    assert [track.default for track in made] == [True, False, False, False]
-
-
-@pytest.mark.parametrize(
-    ("language", "kept"),
-    [("eng", "eng"), ("pt-BR", "pt-BR"), ("und", None), ('en"', None), ("", None), ("a" * 90, None)],
-)
-def test_only_a_language_is_a_language(language: str, kept: str | None) -> None:
-    assert labelled([(piece("a"), about(None, language))])[0].language == kept
+    assert [track.title for track in made] == ["My 'best' mic", None, None]
+    assert [track.language for track in made] == ["en", None, None]
+    assert [track.default for track in made] == [True, False, False]
 
 
 def plan(source: SourceCopy, segment_s: float = 4.0) -> Plan:

@@ -10,18 +10,16 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from clipstream.common.contracts.media import AudioTrack
+from clipstream.transcode.labels import label, language
 from clipstream.transcode.likeness import Likeness
 from clipstream.transcode.made import Track
 from clipstream.transcode.planned import Plan
 from clipstream.transcode.segments import every
 
-MOST_TITLE = 60
-
 _MEANS_MIX = frozenset({"mix", "mixed", "mixdown", "master", "everything", "combined", "all"})
 _BESIDE = frozenset(
     {"full", "stream", "final", "output", "the", "track", "tracks", "audio", "sound", "sounds", "sources"}
 )
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def offered(likeness: Likeness, titles: Sequence[str | None]) -> tuple[list[int], bool]:
@@ -45,32 +43,13 @@ def means_mix(title: str | None) -> bool:
 
 
 def labelled(tracks: Sequence[tuple[Track, AudioTrack]]) -> tuple[Track, ...]:
-    """The tracks with their titles and languages. The first one is the default. No two have the same title: players find
-    tracks by it (RFC 8216bis, NAME)."""
-    taken: set[str] = set()
-    done = []
-    for number, (track, about) in enumerate(tracks):
-        title = _unlike(clean(about.title), taken)
-        language = about.language if about.language and _LANGUAGE.fullmatch(about.language) else None
-        language = None if language in ("und", "mul", "zxx", "mis") else language
-        done.append(track.model_copy(update={"title": title, "language": language, "default": number == 0}))
-    return tuple(done)
-
-
-def clean(title: str | None) -> str | None:
-    """One line that may stand between quotation marks, at most 60 characters; None where nothing is left."""
-    shown = "".join(character for character in title or "" if character.isprintable() and character != '"')
-    return " ".join(shown.split())[:MOST_TITLE].strip() or None
-
-
-def _unlike(title: str | None, taken: set[str]) -> str | None:
-    if title is None:
-        return None
-    free, number = title, 2
-    while free in taken:
-        free, number = f"{title} {number}", number + 1
-    taken.add(free)
-    return free
+    """The tracks with their titles and languages as the source names them, cleaned. The first one is the default."""
+    return tuple(
+        track.model_copy(
+            update={"title": label(about.title) or None, "language": language(about.language), "default": number == 0}
+        )
+        for number, (track, about) in enumerate(tracks)
+    )
 
 
 def boundaries(plan: Plan) -> Iterator[Fraction]:
