@@ -24,6 +24,8 @@ from corpus.gameplay import render_audio, render_clip
 from fixtures import clips
 from fixtures.context import CagedAttempt
 from integration.transcode.copies import BIT_RATE
+from validators.finding import faults, read_directory
+from validators.hls import check_hls
 
 Attempts = Callable[[], CagedAttempt]
 STAGE = build(BIT_RATE)
@@ -67,7 +69,7 @@ async def posters(store: DiskStore, video_id: VideoId) -> int:
 
 
 async def assert_playable(store: DiskStore, answers: Sequence[Event], into: Path) -> None:
-    """By libav's own HLS demuxer, over what lies in the store and nothing else."""
+    """By libav's own HLS demuxer and by the judge of manifests and boxes, over what lies in the store and nothing else."""
     playable = next(answer for answer in answers if isinstance(answer, ClipPlayable))
     assert playable.hls_key == keys.provisional(playable.video_id, "master.m3u8")
     root = keys.processed(playable.video_id)
@@ -78,6 +80,7 @@ async def assert_playable(store: DiskStore, answers: Sequence[Event], into: Path
     master = into / "provisional" / "master.m3u8"
     uris = m3u8.load(str(master)).playlists[0]
     assert uris.stream_info.codecs == "avc1.4d400b,mp4a.40.2"
+    assert faults(check_hls(read_directory(into), "provisional/master.m3u8")[1]) == []
     with av.open(str(master), format="hls") as container:
         pictures = sum(1 for _ in container.decode(video=0))
     with av.open(str(master), format="hls") as container:
@@ -156,7 +159,7 @@ async def test_what_was_emitted_before_the_refusal_is_withdrawn(
 
 
 def kill_after(writes: int, store: DiskStore, patch: pytest.MonkeyPatch) -> None:
-    """Let `writes` writes succeed: 2 tracks of an init and 2 segments each, a document, 3 playlists, 3 pictures: 13."""
+    """Let `writes` writes succeed: 2 tracks of an init and 2 segments each, a document, 4 playlists, 3 pictures: 14."""
     done = 0
     for name in ("put", "put_file"):
         original = getattr(store, name)
@@ -173,7 +176,7 @@ def kill_after(writes: int, store: DiskStore, patch: pytest.MonkeyPatch) -> None
         patch.setattr(store, name, write)
 
 
-@pytest.mark.parametrize("finished", [0, 2, 4, 7, 8, 10, 12])
+@pytest.mark.parametrize("finished", [0, 2, 4, 7, 8, 10, 13])
 async def test_a_run_killed_between_any_two_writes_is_followed_by_a_whole_one(
     clip: Path,
     disk_store: DiskStore,

@@ -15,14 +15,12 @@ from clipstream.common.contracts.media import VideoTrack
 from clipstream.transcode.chunking import SEGMENT_S, chunks
 from clipstream.transcode.hover import preview_size, preview_starts
 from clipstream.transcode.made import SourceCopy
-from clipstream.transcode.planned import Plan, Rendition
+from clipstream.transcode.planned import SOUND_LEADS_S, Plan, Rendition
 from clipstream.transcode.storyboard import tile_interval_s, tile_size
 
 MAX_RATE = 60
 _MAX_SANE_RATE = 480
 CRF = 23
-SOUND_LEADS_S = 0.1
-"""Sound that begins this much before the first picture is not cut: the clip begins with it."""
 
 FORMAT = 2
 """Raised whenever the same settings begin to give another output, so that old and new segments never share a prefix."""

@@ -17,6 +17,9 @@ from clipstream.transcode.made import SourceCopy
 SOUND = 0
 """The number of the part that makes all sound; chunks are numbered from 1."""
 
+SOUND_LEADS_S = 0.1
+"""Sound that begins this much before the first picture is not cut: the clip begins with it."""
+
 
 class _Planned(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")

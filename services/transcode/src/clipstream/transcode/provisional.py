@@ -17,7 +17,7 @@ from clipstream.transcode.copying import KeptCopy
 from clipstream.transcode.made import PartMade, Track
 from clipstream.transcode.placed import Placed
 from clipstream.transcode.planned import SOUND, Plan
-from clipstream.transcode.playlists import master_playlist, media_playlist, playlist_name
+from clipstream.transcode.playlists import iframe_name, iframe_playlist, master_playlist, media_playlist, playlist_name
 
 MASTER = "master.m3u8"
 _PLAYLIST = "application/vnd.apple.mpegurl"
@@ -28,7 +28,7 @@ Parts = Callable[[], Awaitable[Mapping[int, PartMade]]]
 
 async def write_copy(store: ObjectStore, video_id: VideoId, copied: KeptCopy) -> ObjectKey:
     """The source copy as HLS; the key of its master."""
-    return await _write(store, video_id, copied.copy_id, copied.made.tracks, whole=True)
+    return await _write(store, video_id, copied.copy_id, copied.made.tracks)
 
 
 async def write_growing(store: ObjectStore, video_id: VideoId, plan: Plan, parts: Parts) -> ObjectKey | None:
@@ -65,7 +65,8 @@ def _so_far(plan: Plan, done: Mapping[int, PartMade]) -> tuple[list[Track], bool
     if not pieces or (plan.sound and SOUND not in done):
         return [], False
     whole = len(pieces) == len(plan.chunks)
-    picture = pieces[0].model_copy(update={"segments": tuple(each for piece in pieces for each in piece.segments)})
+    made = [segment.model_copy(update={"keys": ()}) for piece in pieces for segment in piece.segments]
+    picture = pieces[0].model_copy(update={"segments": tuple(made)})  # a list of key pictures cannot grow
     heard = [track for track in done[SOUND].tracks if track.kind == "audio"] if plan.sound else []
     sound = next((track for track in heard if track.default), next(iter(heard), None))
     if sound is not None and not whole:
@@ -91,20 +92,17 @@ def _planned_target(plan: Plan) -> int:
 
 
 async def _write(
-    store: ObjectStore, video_id: VideoId, made: str, tracks: Sequence[Track], *, whole: bool, target_s: int = 0
+    store: ObjectStore, video_id: VideoId, made: str, tracks: Sequence[Track], *, whole: bool = True, target_s: int = 0
 ) -> ObjectKey:
-    bare = [_without_keys(track) for track in tracks]
-    for track in bare:
-        text = media_playlist(Placed(track, f"../segments/{made}/"), growing=not whole, target_s=target_s)
-        await store.put(keys.provisional(video_id, playlist_name(track)), text.encode(), content_type=_PLAYLIST)
-    kinds = {kind: [track for track in bare if track.kind == kind] for kind in ("video", "audio")}
+    for track in tracks:
+        placed = Placed(track, f"../segments/{made}/")
+        texts = {playlist_name(track): media_playlist(placed, growing=not whole, target_s=target_s)}
+        if any(segment.keys for segment in track.segments):
+            texts[iframe_name(track)] = iframe_playlist(placed)
+        for name, text in texts.items():
+            await store.put(keys.provisional(video_id, name), text.encode(), content_type=_PLAYLIST)
+    kinds = {kind: [track for track in tracks if track.kind == kind] for kind in ("video", "audio")}
     master = keys.provisional(video_id, MASTER)
     text = master_playlist(kinds["video"], kinds["audio"], captions=None)
     await store.put(master, text.encode(), content_type=_PLAYLIST)
     return master
-
-
-def _without_keys(track: Track) -> Track:
-    """Playlists of key pictures, for seeking in pictures, are left to the ladder."""
-    segments = tuple(segment.model_copy(update={"keys": ()}) for segment in track.segments)
-    return track.model_copy(update={"segments": segments})

@@ -23,7 +23,7 @@ from clipstream.transcode.copiedpicture import CopiedPicture
 from clipstream.transcode.copiedsound import AacTrack, CopiedSound
 from clipstream.transcode.copyable import NotCopyable, check_facts, ladder_fault, plain_aac
 from clipstream.transcode.made import SourceCopy, Track
-from clipstream.transcode.plan import SOUND_LEADS_S
+from clipstream.transcode.planned import SOUND_LEADS_S
 from clipstream.transcode.segments import Emit
 
 _SPARE_S = 60.0
