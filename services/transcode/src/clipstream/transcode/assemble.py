@@ -53,6 +53,7 @@ async def assemble(
     if output.finisher != finisher:
         return None
     await publish(store, video_id, output)
+    await _forget_raw(store, video_id, plan, parts)
     return output
 
 
@@ -138,6 +139,14 @@ async def _raw(store: ObjectStore, video_id: VideoId, plan: Plan, files: Mapping
         *(store.get(part_key(video_id, plan.plan_id, str(file)), limit=_RAW_LIMIT) for file in there.values())
     )
     return dict(zip(there, bodies, strict=True))
+
+
+async def _forget_raw(store: ObjectStore, video_id: VideoId, plan: Plan, parts: Mapping[int, PartMade]) -> None:
+    """What storyboard and preview were made of is larger than either by far."""
+    for part in parts.values():
+        for file in (part.tiles_file, part.preview_file):
+            if file is not None:
+                await store.delete(part_key(video_id, plan.plan_id, str(file)))
 
 
 async def _claim(store: ObjectStore, video_id: VideoId, output: Assembled) -> Assembled:

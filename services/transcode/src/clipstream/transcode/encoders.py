@@ -25,11 +25,10 @@ from clipstream.common.errors import EncoderFailed, Outage, Transient
 from clipstream.transcode.chunking import GOP_S
 from clipstream.transcode.colour import Colour
 from clipstream.transcode.plan import CRF
-from clipstream.transcode.planned import Rendition
+from clipstream.transcode.planned import SOFTWARE, Rendition
 
 Encoder = Literal["libx264", "h264_nvenc", "h264_qsv", "h264_amf"]
 
-SOFTWARE: Encoder = "libx264"
 HARDWARE: tuple[Encoder, ...] = ("h264_nvenc", "h264_qsv", "h264_amf")
 """In the order in which they are tried."""
 

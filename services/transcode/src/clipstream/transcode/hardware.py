@@ -11,7 +11,8 @@ import structlog
 from clipstream.common.errors import ClipstreamError
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.isolate import isolate
-from clipstream.transcode.encoders import HARDWARE, SOFTWARE, devices
+from clipstream.transcode.encoders import HARDWARE, devices
+from clipstream.transcode.planned import SOFTWARE
 from clipstream.transcode.trial import try_encoder
 
 AUTO = "auto"

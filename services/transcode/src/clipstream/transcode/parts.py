@@ -12,10 +12,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
+
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.events import ClipPlayable, ClipTranscoded, Event, LongPartPlanned, PartPlanned
 from clipstream.common.contracts.ids import VideoId
-from clipstream.common.errors import Conflict
+from clipstream.common.errors import Conflict, EncoderFailed, Transient
 from clipstream.common.stage.context import Limits, StageContext
 from clipstream.common.stage.spec import Part, StageSpec
 from clipstream.common.store.objects import ObjectStore
@@ -23,11 +25,14 @@ from clipstream.transcode import planning, provisional
 from clipstream.transcode.assemble import assemble
 from clipstream.transcode.assembled import part_key, transcoded
 from clipstream.transcode.chunk import encode_chunk
-from clipstream.transcode.encoders import devices
+from clipstream.transcode.encoders import devices, is_to_blame
 from clipstream.transcode.made import PartMade
 from clipstream.transcode.objects import SegmentShelf
-from clipstream.transcode.planned import SOUND, Plan
+from clipstream.transcode.plan import in_software
+from clipstream.transcode.planned import SOFTWARE, SOUND, Plan
 from clipstream.transcode.soundpart import encode_sound
+
+log = structlog.get_logger()
 
 LIMITS = Limits(wall=timedelta(minutes=100), cpu=timedelta(hours=6), memory_bytes=8 << 30, file_bytes=1 << 30)
 STANDS_BACK = 10
@@ -44,7 +49,14 @@ def build(*, long: bool, slots: int = 1) -> StageSpec[PartPlanned]:
         store, video_id = context.store, event.video_id
         plan = await planning.find(store, video_id, event.plan)
         if event.part not in await finished(store, video_id, plan):
-            await _keep(context, event, await _make(event, plan, context, limits))
+            try:
+                made = await _make(event, plan, context, limits)
+            except (EncoderFailed, Transient) as error:
+                if not is_to_blame(plan.encoder, error):
+                    raise
+                log.warning("clip_planned_anew", reason=str(error), encoder=SOFTWARE)
+                return planning.parts_of(await planning.keep(store, video_id, in_software(plan)), event)
+            await _keep(context, event, made)
         there = await finished(store, video_id, plan)
         if len(there) == plan.parts:
             output = await assemble(context, video_id, plan, await load(store, video_id, plan, there), event.part)
@@ -55,7 +67,7 @@ def build(*, long: bool, slots: int = 1) -> StageSpec[PartPlanned]:
         name="transcode",
         queue="transcode.long" if long else "transcode.short",
         consumes=LongPartPlanned if long else PartPlanned,
-        emits=(ClipPlayable, ClipTranscoded),
+        emits=(PartPlanned, LongPartPlanned, ClipPlayable, ClipTranscoded),
         handler=handle,
         slots=slots,
         part=lambda event: Part(f"{event.plan}-{event.part}", event.part, event.parts),

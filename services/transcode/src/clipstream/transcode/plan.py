@@ -15,7 +15,7 @@ from clipstream.common.contracts.media import VideoTrack
 from clipstream.transcode.chunking import SEGMENT_S, chunks
 from clipstream.transcode.hover import preview_size, preview_starts
 from clipstream.transcode.made import SourceCopy
-from clipstream.transcode.planned import SOUND_LEADS_S, Plan, Rendition
+from clipstream.transcode.planned import SOFTWARE, Plan, Rendition
 from clipstream.transcode.storyboard import tile_interval_s, tile_size
 
 MAX_RATE = 60
@@ -41,7 +41,7 @@ class Recipe:
     ladder: tuple[int, ...]
     preset: str
     max_duration_s: float
-    encoder: str = "libx264"
+    encoder: str = SOFTWARE
     chunk_s: float = 15.0
 
 
@@ -94,6 +94,12 @@ def plan_id(recipe: Recipe, source_etag: str, source: SourceCopy) -> str:
     made = [FORMAT, sorted(recipe.ladder), recipe.preset, recipe.encoder, CRF, SEGMENT_S, recipe.chunk_s]
     made += [source_etag.strip('"'), source.ladder, source.sound]
     return hashlib.sha256(json.dumps(made).encode()).hexdigest()[:12]
+
+
+def in_software(plan: Plan) -> Plan:
+    """The same plan for x264, under a name of its own: segments of two encoders do not share an initialisation."""
+    name = hashlib.sha256(f"{plan.plan_id} {SOFTWARE}".encode()).hexdigest()[:12]
+    return plan.model_copy(update={"plan_id": name, "encoder": SOFTWARE})
 
 
 def origin(probe: Probe) -> float:

@@ -14,6 +14,9 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import MediaInfo
 from clipstream.transcode.made import SourceCopy
 
+SOFTWARE = "libx264"
+"""The encoder that every machine has."""
+
 SOUND = 0
 """The number of the part that makes all sound; chunks are numbered from 1."""
 
@@ -56,9 +59,9 @@ class Plan(_Planned):
     that is copied, if any, is not among them. `rate` is pictures a second as numerator and denominator.
 
     `source_prefix` stands before the names of the copied files, as playlists see them. `origin_s` is where the clip begins
-    on the source's own clock. `top` is the name of the rendition that the copied source
-    is, where it is one. `tiles_every_s` and `tile` (width, height) describe the
-    storyboard; `preview_at_s` are the starts of the stretches that the hover preview is made of.
+    on the source's own clock. `top` is the name of the rendition that the copied source is, where it is one. `tiles_every_s`
+    and `tile` (width, height) describe the storyboard; `preview_at_s` are the starts of the stretches that the hover preview
+    is made of.
     """
 
     plan_id: str
@@ -69,7 +72,7 @@ class Plan(_Planned):
     max_duration_s: float
     rate: tuple[int, int]
     preset: str
-    encoder: str = "libx264"
+    encoder: str = SOFTWARE
     renditions: tuple[Rendition, ...] = ()
     source: SourceCopy
     source_prefix: str = ""
