@@ -1,186 +1,189 @@
-"""The stage as the runner calls it, encoding in the real cage, into a store on disk: the output appears whole, and once."""
+"""The stages as the runner calls them, encoding in the real cage, into a store on disk: the output appears whole, and once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import m3u8
 import pytest
 
 from clipstream.common.contracts import keys
-from clipstream.common.contracts.events import ClipTranscoded, ClipUnique
-from clipstream.common.contracts.ids import VideoId
-from clipstream.common.contracts.keys import ObjectKey
-from clipstream.common.errors import NotFound, Outage
+from clipstream.common.contracts.events import ClipPlayable, ClipTranscoded, Event
+from clipstream.common.errors import Permanent
 from clipstream.common.store.disk.store import DiskStore
-from clipstream.transcode.plan import Recipe, plan_id
-from clipstream.transcode.stage import build
 from corpus.gameplay import render_audio, render_clip
-from fixtures import clips
-from fixtures.context import CagedAttempt
-
-RECIPE = Recipe((144, 240), "superfast", 60.0)
-Attempts = Callable[[], CagedAttempt]
-
-
-class Killed(Exception):
-    """What a test does to a run."""
-
-
-async def upload(store: DiskStore, path: Path) -> ClipUnique:
-    event = clips.clip_admitted()
-    stored = await store.put_file(event.key, path, content_type="video/mp4")
-    return event.model_copy(update={"etag": stored.etag})
+from corpus.surgery import flip_bits
+from integration.transcode.flow import COPY_BIT_RATE, RECIPE, Attempts, uploaded
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    return render_clip(path, seed=1, duration_s=5, width=480, height=270, fps=15)
+    return render_clip(path, seed=1, duration_s=5, width=480, height=270, fps=15, gop=30)
 
 
-async def run(event: ClipUnique, attempt: CagedAttempt) -> ClipTranscoded:
-    [answer] = await build(RECIPE).handler(event, attempt)
-    assert isinstance(answer, ClipTranscoded)
-    return answer
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "long.mp4"
+    return render_clip(path, seed=2, duration_s=12, width=320, height=180, fps=15, gop=15)
 
 
-async def names(store: DiskStore, video_id: VideoId) -> list[str]:
-    prefix = keys.processed(video_id)
-    return [info.key.removeprefix(prefix) async for info in store.list(prefix)]
-
-
-async def assert_playable(store: DiskStore, answer: ClipTranscoded) -> None:
-    """Every playlist and everything that they name is there, from one run, and nothing else of the plan is."""
-    master = m3u8.loads((await store.get(answer.hls_key)).decode())
-    variants = [each.uri for each in master.playlists] + [each.uri for each in master.media]
-    named: set[str] = set()
-    for uri in variants:
-        media = m3u8.loads((await store.get(keys.processed(answer.video_id, uri))).decode())
-        named |= {media.segment_map[0].uri, *(segment.uri for segment in media.segments)}
-    assert all(f"/{answer.run_id}/" in name for name in named)
-    stored = {name for name in await names(store, answer.video_id) if name.startswith("segments/")}
-    assert {name for name in stored if not name.endswith("output.json")} == named
-    await store.head(answer.thumbnail_key)
+IN_CHUNKS = replace(RECIPE, ladder=(90, 180), chunk_s=3.0)
 
 
 async def test_a_clip_becomes_playable(clip: Path, disk_store: DiskStore, attempts: Attempts) -> None:
-    attempt = attempts()
-    answer = await run(await upload(disk_store, clip), attempt)
-    await assert_playable(disk_store, answer)
+    flow = await uploaded(clip, disk_store, attempts)
+    answer, _ = await flow.whole()
+    assert await flow.faults() == []
     assert [(made.name, made.width, made.height) for made in answer.renditions] == [
         ("240p", 426, 240),
         ("144p", 256, 144),
     ]
-    assert answer.duration_s == 5.0
+    assert (answer.duration_s, answer.pictures, answer.damaged) == (5.0, 75, 0)
     assert answer.hls_key == keys.processed(answer.video_id, "master.m3u8")
-    made = {info.key: info.size_bytes async for info in disk_store.list("") if not info.key.endswith("output.json")}
-    del made[keys.original(answer.video_id, ".mp4")]
-    assert answer.stored_bytes == sum(made.values())
-    assert attempt.told == sorted(attempt.told)
-    assert attempt.told[-1] == 1
+    names = await flow.names()
+    for key in (answer.hls_key, answer.dash_key, answer.storyboard_key, answer.preview_key):
+        assert key is not None
+        assert key.removeprefix(keys.processed(answer.video_id)) in names
+    assert not any(name.endswith(".rgb") for name in names)
+    stored = [info async for info in disk_store.list(keys.processed(answer.video_id))]
+    media = sum(info.size_bytes for info in stored if info.key.endswith((".m4s", ".jpg", "preview.mp4", "board.vtt")))
+    assert answer.stored_bytes == media
+
+
+async def test_bandwidths_of_the_event_are_those_of_the_playlist(
+    clip: Path, disk_store: DiskStore, attempts: Attempts
+) -> None:
+    answer, _ = await (await uploaded(clip, disk_store, attempts)).whole()
     master = m3u8.loads((await disk_store.get(answer.hls_key)).decode())
-    assert [(p.stream_info.bandwidth, p.stream_info.average_bandwidth) for p in master.playlists] == [
-        (made.bandwidth, made.average_bandwidth) for made in answer.renditions
-    ]
+    listed = {(p.stream_info.bandwidth, p.stream_info.average_bandwidth) for p in master.playlists}
+    assert listed == {(made.bandwidth, made.average_bandwidth) for made in answer.renditions}
 
 
 async def test_a_recording_becomes_playable(tmp_path: Path, disk_store: DiskStore, attempts: Attempts) -> None:
-    voice = render_audio(tmp_path / "voice.m4a", seed=1, duration_s=2)
-    answer = await run(await upload(disk_store, voice), attempts())
-    await assert_playable(disk_store, answer)
+    flow = await uploaded(render_audio(tmp_path / "voice.flac", seed=1, duration_s=2), disk_store, attempts)
+    answer, _ = await flow.whole()
+    assert await flow.faults() == []
     assert answer.renditions == ()
+    assert (answer.storyboard_key, answer.preview_key) == (None, None)
 
 
-async def test_a_second_run_answers_the_same_without_encoding(
+async def test_a_silent_clip_becomes_playable(tmp_path: Path, disk_store: DiskStore, attempts: Attempts) -> None:
+    clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=2, width=320, height=180, fps=15, audio=False)
+    flow = await uploaded(clip, disk_store, attempts)
+    await flow.whole()
+    assert await flow.faults() == []
+
+
+async def test_a_source_that_can_be_copied_is_the_top_rendition(
     clip: Path, disk_store: DiskStore, attempts: Attempts
 ) -> None:
-    event = await upload(disk_store, clip)
-    first = await run(event, attempts())
-    before = await names(disk_store, event.video_id)
-    again = attempts()
-    assert await run(event, again) == first
-    assert again.isolated == 0
-    assert await names(disk_store, event.video_id) == before
+    flow = await uploaded(clip, disk_store, attempts, copy_bit_rate=COPY_BIT_RATE)
+    _, playable = await flow.preview()
+    assert isinstance(playable, ClipPlayable)
+    assert await flow.faults("provisional/master.m3u8", None) == []
+    answer, _ = await flow.whole()
+    assert await flow.faults() == []
+    assert [made.name for made in answer.renditions] == ["270p", "240p", "144p"]
+    top = (await disk_store.get(keys.processed(flow.video_id, "270p.m3u8"))).decode()
+    assert "source-00000.m4s" in top
+    assert not any(name.startswith("segments/") and "270p-" in name for name in await flow.names())
 
 
-async def test_two_runs_at_once_leave_one_output(clip: Path, disk_store: DiskStore, attempts: Attempts) -> None:
-    event = await upload(disk_store, clip)
-    one, other = await asyncio.gather(run(event, attempts()), run(event, attempts()))
-    assert one == other
-    await assert_playable(disk_store, one)
+async def test_planning_copies_where_nobody_has_yet(clip: Path, disk_store: DiskStore, attempts: Attempts) -> None:
+    flow = await uploaded(clip, disk_store, attempts, copy_bit_rate=COPY_BIT_RATE)
+    answer, _ = await flow.whole()
+    assert await flow.faults() == []
+    assert answer.renditions[0].name == "270p"
 
 
-@pytest.mark.parametrize("finished", [0, 1, 3, 5, 6, 8, 10])
-async def test_a_run_killed_between_any_two_writes_is_followed_by_a_whole_one(
-    clip: Path, disk_store: DiskStore, attempts: Attempts, monkeypatch: pytest.MonkeyPatch, finished: int
+async def test_a_clip_in_chunks_becomes_playable(long_clip: Path, disk_store: DiskStore, attempts: Attempts) -> None:
+    flow = await uploaded(long_clip, disk_store, attempts, recipe=IN_CHUNKS)
+    answer, playable = await flow.whole()
+    assert await flow.faults() == []
+    assert answer.pictures == 180
+    assert [event.kind for event in playable] == ["rendition"]
+
+
+async def test_the_beginning_can_be_played_while_the_rest_is_made(
+    long_clip: Path, disk_store: DiskStore, attempts: Attempts
 ) -> None:
-    """And the master playlist is never there before all that it names."""
-    event = await upload(disk_store, clip)
-    with monkeypatch.context() as dying:
-        kill_after(finished, disk_store, dying)
-        with pytest.raises((Killed, ExceptionGroup)):
-            await run(event, attempts())
-    with pytest.raises(NotFound):
-        await disk_store.head(keys.processed(event.video_id, "master.m3u8"))
-    answer = await run(event, attempts())
-    await assert_playable(disk_store, answer)
+    flow = await uploaded(long_clip, disk_store, attempts, recipe=IN_CHUNKS)
+    planned = await flow.plan()
+    assert await flow.make(planned[1]) == []  # pictures alone would play without their sound
+    [playable] = await flow.make(planned[0])
+    assert isinstance(playable, ClipPlayable)
+    wrong = await flow.faults("provisional/master.m3u8", None)
+    assert [finding for finding in wrong if "I-frame" not in finding.what] == []
+    shown = keys.provisional(flow.video_id, "90p.m3u8")
+    beginning = m3u8.loads((await disk_store.get(shown)).decode())
+    assert (beginning.playlist_type, beginning.is_endlist) == ("event", False)
+    assert await flow.make(planned[2]) == []
+    assert len(m3u8.loads((await disk_store.get(shown)).decode()).segments) > len(beginning.segments)
 
 
-def kill_after(writes: int, store: DiskStore, patch: pytest.MonkeyPatch) -> None:
-    """Let `writes` writes succeed. 2 tracks of 1 init and 2 segments, sound alike, a thumbnail, a claim, 3 playlists, the
-    master: 15."""
-    done = 0
-    for name in ("put", "put_file"):
-        original = getattr(store, name)
-
-        async def write(
-            key: ObjectKey, *args: object, original: Callable[..., object] = original, **how: object
-        ) -> object:
-            nonlocal done
-            if done >= writes:
-                raise Killed(key)
-            done += 1
-            return await original(key, *args, **how)  # type: ignore[misc]
-
-        patch.setattr(store, name, write)
-
-
-@pytest.mark.parametrize("name", ["240p.m3u8", "master.m3u8"])
-async def test_a_run_killed_after_its_claim_is_finished_from_it(
-    clip: Path, disk_store: DiskStore, attempts: Attempts, monkeypatch: pytest.MonkeyPatch, name: str
+async def test_a_second_delivery_of_any_part_makes_nothing_again(
+    long_clip: Path, disk_store: DiskStore, attempts: Attempts
 ) -> None:
-    event = await upload(disk_store, clip)
-    dead = attempts()
-    with monkeypatch.context() as dying:
-        put = disk_store.put
+    flow = await uploaded(long_clip, disk_store, attempts, recipe=IN_CHUNKS)
+    planned = await flow.plan()
+    answers = [await flow.make(part) for part in planned]
+    before = await flow.names()
+    for part, answer in zip(planned, answers, strict=True):
+        again = attempts()
+        repeated = await flow.make(part, again)
+        assert again.isolated == 0
+        assert transcoded(repeated) == transcoded(answer)
+    assert await flow.names() == before
 
-        async def fail(key: ObjectKey, body: bytes, **how: object) -> object:
-            if key.endswith(name):
-                raise Outage("The store is away.")
-            return await put(key, body, **how)  # type: ignore[arg-type]
 
-        dying.setattr(disk_store, "put", fail)
-        with pytest.raises(Outage):
-            await run(event, dead)
-    heir = attempts()
-    answer = await run(event, heir)
-    assert heir.isolated == 0
-    assert answer.run_id == dead.run_id
-    await assert_playable(disk_store, answer)
+async def test_parts_that_end_together_are_put_together_once(
+    long_clip: Path, disk_store: DiskStore, attempts: Attempts
+) -> None:
+    flow = await uploaded(long_clip, disk_store, attempts, recipe=IN_CHUNKS)
+    answers = await asyncio.gather(*(flow.make(part) for part in await flow.plan()))
+    assert len([event for answer in answers for event in transcoded(answer)]) == 1
+    assert await flow.faults() == []
+
+
+async def test_two_runs_of_every_part_at_once_make_one_output(
+    long_clip: Path, disk_store: DiskStore, attempts: Attempts
+) -> None:
+    flow = await uploaded(long_clip, disk_store, attempts, recipe=IN_CHUNKS)
+    planned = await flow.plan()
+    assert await flow.plan() == planned
+    answers = await asyncio.gather(*(flow.make(part) for part in (*planned, *planned)))
+    found = [event for answer in answers for event in transcoded(answer)]
+    assert 1 <= len(found) <= 2  # a twin of the finisher says the same, under the same event id
+    assert all(event == found[0] for event in found)
+    assert await flow.faults() == []
 
 
 async def test_another_recipe_does_not_touch_old_segments(
     clip: Path, disk_store: DiskStore, attempts: Attempts
 ) -> None:
-    event = await upload(disk_store, clip)
-    await run(event, attempts())
-    old = {name for name in await names(disk_store, event.video_id) if name.startswith("segments/")}
-    [answer] = await build(Recipe((144,), "superfast", 60.0)).handler(event, attempts())
-    assert isinstance(answer, ClipTranscoded)
+    flow = await uploaded(clip, disk_store, attempts)
+    await flow.whole()
+    old = {name for name in await flow.names() if name.startswith("segments/")}
+    flow.recipe = replace(RECIPE, ladder=(144,))
+    answer, _ = await flow.whole()
     assert [made.name for made in answer.renditions] == ["144p"]
-    plan = plan_id((144,), "superfast", event.etag)
-    assert old < set(await names(disk_store, event.video_id))
-    assert f"segments/{plan}/" in (await disk_store.get(keys.processed(event.video_id, "144p.m3u8"))).decode()
+    assert old < await flow.names()
+    assert await flow.faults() == []
+
+
+async def test_too_damaged_a_clip_is_never_published(tmp_path: Path, disk_store: DiskStore, attempts: Attempts) -> None:
+    clip = render_clip(tmp_path / "clip.mp4", seed=1, duration_s=4, width=320, height=180, fps=15, gop=15)
+    flow = await uploaded(clip, disk_store, attempts)
+    body = flip_bits(clip, 20).read_bytes()
+    await disk_store.put(flow.event.key, body, content_type="video/mp4")
+    with pytest.raises(Permanent, match=r"damaged|could be decoded"):
+        await flow.whole()
+    assert "master.m3u8" not in await flow.names()
+    assert (await disk_store.head(flow.event.key)).size_bytes == len(body)
+
+
+def transcoded(answer: object) -> list[Event]:
+    return [event for event in answer if isinstance(event, ClipTranscoded)]  # type: ignore[attr-defined]

@@ -118,7 +118,7 @@ def _add_segments(representation: ElementTree.Element, placed: Placed) -> None:
     values = {
         "timescale": str(track.timescale),
         "initialization": placed.prefix + track.init_file.name,
-        "media": f"{placed.prefix}{track.name}-$Number%05d$.m4s",
+        "media": f"{placed.prefix}{_stem(track.segments[0])}-$Number%05d$.m4s",
         "startNumber": str(_number(track.segments[0])),
         "presentationTimeOffset": "0",
     }
@@ -153,6 +153,11 @@ def _buffer_s(tracks: Sequence[Track]) -> Fraction:
 
 def _end_s(track: Track) -> Fraction:
     return Fraction(track.segments[-1].start + track.segments[-1].duration, track.timescale)
+
+
+def _stem(segment: Segment) -> str:
+    """What a track's files are called, which for a copied source is not the rendition that it became."""
+    return segment.file.stem.rpartition("-")[0]
 
 
 def _number(segment: Segment) -> int:
