@@ -82,7 +82,7 @@ def children() -> list[int]:
 
 
 async def test_an_encoding_child_is_shut_in_and_bounded(encoding: Encoding) -> None:
-    limits = Limits(cpu=timedelta(seconds=77), memory_bytes=3 * _GIB, file_bytes=5 << 20, open_files=99, nice=3)
+    limits = Limits(cpu=timedelta(seconds=77), memory_bytes=3 * _GIB, file_bytes=199 << 20, open_files=99, nice=3)
     before = set(children())
     working = asyncio.create_task(encoding.run(limits))
     await encoding.begun.wait()
@@ -91,7 +91,7 @@ async def test_an_encoding_child_is_shut_in_and_bounded(encoding: Encoding) -> N
     assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
     assert resource.prlimit(child, resource.RLIMIT_AS) == (3 * _GIB, 3 * _GIB)
     assert resource.prlimit(child, resource.RLIMIT_CPU) == (77, 79)
-    assert resource.prlimit(child, resource.RLIMIT_FSIZE) == (5 << 20, 5 << 20)
+    assert resource.prlimit(child, resource.RLIMIT_FSIZE) == (199 << 20, 199 << 20)
     assert resource.prlimit(child, resource.RLIMIT_NOFILE) == (99, 99)
     assert resource.prlimit(child, resource.RLIMIT_CORE) == (0, 0)
     assert os.getpriority(os.PRIO_PROCESS, child) == os.getpriority(os.PRIO_PROCESS, 0) + 3
