@@ -31,12 +31,14 @@ class Recorded:
     holes: tuple[tuple[float, float], ...] = ()
 
 
-def record(path: Path, *tracks: Recorded, picture_s: float = 2.0) -> Path:
-    """A clip of small grey pictures at 30 a second, and the tracks. Packets are interleaved by the muxer."""
+def record(path: Path, *tracks: Recorded, picture_s: float = 2.0, busy: bool = False) -> Path:
+    """A clip of grey pictures at 30 a second, or of `busy` ones with a quarter of a megabyte each, and the tracks. Packets
+    are interleaved by the muxer."""
+    random = np.random.default_rng(3)
     with av.open(str(path), "w") as output:
         if picture_s:
-            picture = output.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
-            picture.width, picture.height, picture.pix_fmt = 160, 90, "yuv420p"
+            picture = output.add_stream("libx264", rate=30, options={"preset": "ultrafast", "qp": "8"})
+            picture.width, picture.height, picture.pix_fmt = 480, 270, "yuv420p"
         streams: list[AudioStream] = []
         for track in tracks:
             stream = output.add_stream(track.codec or _CODECS.get(path.suffix, "aac"), rate=track.rate)
@@ -46,7 +48,8 @@ def record(path: Path, *tracks: Recorded, picture_s: float = 2.0) -> Path:
                 stream.metadata["title"] = track.title
             streams.append(stream)
         for number in range(round(picture_s * 30)):
-            shown = av.VideoFrame.from_ndarray(np.full((135, 160), 90 + number % 9, np.uint8), format="yuv420p")
+            planes = random.integers(0, 255, (405, 480)) if busy else np.full((405, 480), 90 + number % 9)
+            shown = av.VideoFrame.from_ndarray(planes.astype(np.uint8), format="yuv420p")
             shown.pts, shown.time_base = number, Fraction(1, 30)
             output.mux(picture.encode(shown))
         for track, stream in zip(tracks, streams, strict=True):

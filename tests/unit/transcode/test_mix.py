@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from clipstream.transcode.likeness import Likeness
 from clipstream.transcode.limiter import Limiter
-from clipstream.transcode.mix import CEILING, PATIENCE_S, Mixer
+from clipstream.transcode.mix import CEILING, Mixer
 from clipstream.transcode.sound import SAMPLE_RATE, Samples
 
 LENGTH_S = 4
@@ -81,19 +80,18 @@ def test_a_track_that_begins_late_and_one_that_ends_early_are_in_step() -> None:
 
 def test_a_track_far_behind_in_the_file_is_not_waited_for() -> None:
     """Memory: what waits is bounded although the second track comes only when the first is over."""
-    length_s = PATIENCE_S * 3
+    length_s = 24
     mixer, out, waiting = Mixer(2), list[Samples](), 0
     for _ in range(length_s):
         out += mixer.add(0, tone(440, length_s=1))
         waiting = max(waiting, sum(piece.nbytes for pieces in mixer._waiting for piece in pieces))
-    for _ in range(length_s):
-        out += mixer.add(1, tone(700, length_s=1))
+    for second in range(length_s):
+        out += mixer.add(1, tone(700, 0.01 * second, length_s=1))
     out += mixer.finish()
     result = np.concatenate(out, axis=1)
-    assert waiting <= (PATIENCE_S + 2) * SAMPLE_RATE * 8
+    assert waiting <= 10 * SAMPLE_RATE * 8
     assert result.shape[1] == length_s * SAMPLE_RATE
-    end = np.abs(np.fft.rfft(result[0, -SAMPLE_RATE:]))
-    assert end[700] == pytest.approx(end[440], rel=0.01)
+    assert np.abs(result[:, -SAMPLE_RATE:] - tone(440, length_s=1) - tone(700, 0.23, length_s=1)).max() < 1e-4
 
 
 def test_copies_are_counted_once() -> None:
@@ -148,3 +146,24 @@ def test_a_microphone_that_hears_the_speakers_is_no_mix() -> None:
     game, voice = noise(1), noise(2, 0.03)
     echo = 0.1 * np.roll(game, 400, axis=1)
     assert heard(game, voice + echo).mix([0, 1]) is None
+
+
+def test_a_mix_that_was_turned_down_and_coded_with_loss_is_still_one() -> None:
+    game, voice = noise(1), noise(2, 0.03)
+    assert heard(0.5 * (game + voice) + noise(3, 0.004), game, voice).mix([0, 1, 2]) == 0
+
+
+def test_a_track_that_barely_holds_another_is_no_mix() -> None:
+    """As the default it would hide the game."""
+    game, chat = noise(1, 0.03), noise(2)
+    assert heard(game, chat, chat + 0.1 * game).mix([0, 1, 2]) is None
+
+
+def test_chance_makes_no_mix() -> None:
+    """Of a few seconds and a whisper anything may seem to hold everything."""
+    for seed in range(80):
+        random = np.random.default_rng(seed)
+        block = random.standard_normal((2, 2, SAMPLE_RATE // 4), np.float32)
+        likeness = Likeness(2)
+        likeness.add(block * np.array([0.1, 0.001], np.float32)[:, None, None])
+        assert likeness.mix([0, 1]) is None
