@@ -83,7 +83,7 @@ class Story:
         event = events.ClipDuplicate(**self._about, original_id=original, kind="remuxed", similarity=1.0)
         return self._answer(self.ingested or self.ingest(), "dedupe", event)
 
-    def transcode(self) -> Envelope:
+    def transcode(self, **more: object) -> Envelope:
         rendition = events.Rendition(name="480p", width=854, height=480, bandwidth=1, average_bandwidth=1)
         event = events.ClipTranscoded(
             **self._about,
@@ -92,6 +92,7 @@ class Story:
             thumbnail_key=keys.thumbnail(self.video_id),
             renditions=(rendition,),
             duration_s=29.5,
+            **more,
         )
         return self._answer(self.admitted or self.admit(), "transcode", event)
 

@@ -72,7 +72,8 @@ class Progress:
         told = [event for _, event in sorted(batch.items())]
         with map_database_errors():
             whole = [_sign(event) for event in told if event.parts == 1 and not _planned(event)]
-            await stages.heard(self._pool, whole, retrying=self._retrying, running=self._running)
+            if whole:
+                await stages.heard(self._pool, whole, retrying=self._retrying, running=self._running)
             for event in filter(_planned, told):
                 await stages.rested(self._pool, event.video_id, event.stage, lease=self._queued)
             for event in sorted((event for event in told if event.parts > 1), key=_ended, reverse=True):

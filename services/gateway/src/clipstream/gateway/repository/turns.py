@@ -14,7 +14,7 @@ _NEXT = """
 SELECT id FROM videos
 WHERE uploader_id = $1 AND turn = 'waits'
   AND (SELECT count(*) FROM videos WHERE uploader_id = $1 AND turn = 'works') < $2
-ORDER BY coalesce(uploaded_at, created_at), id LIMIT 1
+ORDER BY coalesce(uploaded_at, created_at), created_at, id LIMIT 1
 """
 
 _WITH_ROOM = """
