@@ -145,7 +145,7 @@ async def test_a_deleted_stream_takes_everything_with_it(world: World, friends: 
     again = await friends.owner.ask("DELETE", f"/streams/{friends.stream_id}")
     assert (again.status, again.error) == (404, "Stream not found")
 
-    await world.gateway.sweeper.purge_deleted()
+    await purging.purge_due(world.pool, world.store)
     for video in gone:
         for prefix in keys.of_video(video):
             assert [found async for found in world.store.list(prefix)] == []

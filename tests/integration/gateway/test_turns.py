@@ -198,7 +198,7 @@ async def test_retries_wait_for_their_turn_too(world: World, friends: Friends) -
     row = await _stage(world, failed.video_id)
     assert (row["held"], row["lease_until"], row["queued_at"]) == (True, None, None)
     await world.project(stories[1].transcode())
-    ((queue, again),) = [each for each in await sent(world) if each[0] == "transcode"]
+    ((_, again),) = [each for each in await sent(world) if each[0] == "transcode"]
     assert again.id == UUID(json.loads(row["trigger"])["id"])
     row = await _stage(world, failed.video_id)
     assert (row["held"], row["lease_until"] is None, row["state"]) == (False, False, "queued")

@@ -128,7 +128,7 @@ async def test_a_store_that_is_away_is_asked_again(
 async def test_a_dismissed_duplicate_can_be_transcoded(world: World, friends: Friends) -> None:
     original = await world.ready(friends.uploader, friends.stream_id)
     video_id, told = await _clip(world, friends)
-    await world.project(told.playable(), told.copy_of(original))
+    await world.project(told.ingest(), told.playable(), told.copy_of(original))
     await world.gateway.sweeper.sweep()
     await friends.site_admin.post(f"/admin/duplicates/{video_id}/dismiss")
     (row,) = await world.rows("videos", id=video_id)
@@ -204,7 +204,7 @@ async def test_nobody_works_on_a_clip_while_something_of_it_is_removed(
     """Else what a retried clip has just written would be taken for what it left behind."""
     original = await world.ready(friends.uploader, friends.stream_id)
     video_id, told = await _clip(world, friends)
-    await world.project(told.copy_of(original))
+    await world.project(told.ingest(), told.copy_of(original))
     removing, go_on = Inbox[str](), asyncio.Event()
     really = world.store.delete_prefix
 
