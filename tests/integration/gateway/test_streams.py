@@ -11,6 +11,7 @@ import pytest
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.events import ClipDeleted
 from clipstream.common.contracts.ids import EventId, derived_event_id
+from clipstream.gateway import purging
 from integration.gateway.conftest import Friends
 from integration.gateway.world import Somebody, World, unknown
 

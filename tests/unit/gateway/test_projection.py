@@ -259,15 +259,6 @@ def test_each_stage_knows_the_event_it_works_on() -> None:
     }
 
 
-def test_a_copy_of_the_source_is_played_rather_than_a_small_rendition() -> None:
-    for kinds in (("copy", "rendition"), ("rendition", "copy")):
-        clip, _ = project(_everything(kinds=kinds).told)
-        assert clip.playable == {"hls_key": f"processed-videos/{VIDEO}/provisional/master.m3u8", "kind": "copy"}
-    clip, _ = project(_everything(kinds=("rendition",)).told)
-    assert clip.playable is not None
-    assert clip.playable["kind"] == "rendition"
-
-
 def test_ready_waits_neither_for_the_poster_nor_for_captions_in_the_playlists() -> None:
     clip, _ = project(story().finish().told)
     assert clip.status == "ready"

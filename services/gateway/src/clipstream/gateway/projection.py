@@ -85,7 +85,9 @@ def _previewed(clip: Clip, envelope: Envelope, event: events.ClipPreviewed) -> N
 
 
 def _playable(clip: Clip, envelope: Envelope, event: events.ClipPlayable) -> None:
-    """The source as it is beats a small rendition of it."""
+    """The source as it is beats a small rendition of it. The preview stage may have made that, and no poster."""
+    if envelope.source == "/clipstream/preview":
+        _done(clip, envelope, "preview")
     told = {"hls_key": str(event.hls_key), "kind": event.kind}
     clip.playable = min(clip.playable or told, told, key=lambda known: (known["kind"] != "copy", known["hls_key"]))
 
