@@ -47,16 +47,16 @@ async def test_a_retry_takes_a_cancellation_back(world: World, friends: Friends)
     everything = await friends.site_admin.post("/admin/processing/retry", {"all": True})
     assert everything.json["retried"] == 0  # what somebody ended on purpose stays ended
     answer = (await friends.site_admin.post("/admin/processing/retry", {"video_id": str(video_id)})).json
-    assert {job["stage"] for job in answer["jobs"]} == {"stt", "embed"}
+    assert {job["stage"] for job in answer["jobs"]} == {"preview", "stt", "embed"}
     again = dict(await sent(world))
-    assert set(again) == {"stt", "embed"}
+    assert set(again) == {"preview", "stt", "embed"}
     old = {envelope.correlationid for envelope in told.told}
     assert not old & {
         envelope.correlationid for envelope in again.values()
     }  # the order to stop does not hold for these
-    told.unique = again["stt"]
+    told.admitted = again["stt"]
     spoken = told.transcribe()
-    told.unique = again["embed"]
+    told.admitted = again["embed"]
     seen = told.embed()
     await world.project(spoken, seen, told.index("text", spoken), told.index("vectors", seen))
     assert (await details(friends, video_id))["status"] == "ready"

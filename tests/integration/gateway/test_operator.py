@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipUnique
+from clipstream.common.contracts.events import ClipAdmitted
 from clipstream.common.contracts.ids import VideoId
 from fixtures.inbox import Inbox
 from integration.gateway.conftest import Friends
@@ -33,7 +33,7 @@ async def test_an_empty_queue_says_so(world: World, friends: Friends) -> None:
 
 async def test_the_queue_counts_what_waits_runs_and_failed(world: World, friends: Friends) -> None:
     video_id = await _at_transcode(world, friends)
-    await world.bus.consume("stt", [ClipUnique], Inbox[Envelope]())
+    await world.bus.consume("stt", [ClipAdmitted], Inbox[Envelope]())
     set_running = "UPDATE stages SET state = 'running', started_at = now() WHERE stage = 'transcode'"
     await world.pool.execute(set_running)
     told = (await world.story(await world.uploaded(friends.uploader, friends.stream_id), friends.stream_id)).finish(
@@ -42,7 +42,7 @@ async def test_the_queue_counts_what_waits_runs_and_failed(world: World, friends
     await world.project(*told.told)
 
     answer = (await friends.site_admin.get("/processing/queue")).json
-    assert (answer["queue_length"], answer["running"], answer["failed"]) == (2, 1, 1)
+    assert (answer["queue_length"], answer["running"], answer["failed"]) == (5, 1, 1)  # two posters, one in captions
     assert answer["current_job"] == {"video_id": str(video_id), "stage": "transcode"}
     assert answer["estimated_wait_s"] > 0
     assert answer["estimated_wait"] != "none"
@@ -65,16 +65,16 @@ async def test_every_job_is_on_exactly_one_page(world: World, friends: Friends) 
         page = (await friends.site_admin.get(f"/processing/queue?limit=2{more}")).json
         shown += [(job["video_id"], job["stage"]) for job in page["jobs"]]
         more = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
-    assert len(shown) == len(set(shown)) == 9
+    assert len(shown) == len(set(shown)) == 12
     embed = (await friends.site_admin.get("/processing/queue?stage=embed")).json["jobs"]
     assert [job["stage"] for job in embed] == ["embed"] * 3
 
 
 async def test_more_workers_are_done_sooner(world: World, friends: Friends) -> None:
     await _at_transcode(world, friends)
-    await world.bus.consume("stt", [ClipUnique], Inbox[Envelope]())
-    await world.bus.consume("transcode", [ClipUnique], Inbox[Envelope]())
-    await world.bus.consume("transcode", [ClipUnique], Inbox[Envelope]())
+    await world.bus.consume("stt", [ClipAdmitted], Inbox[Envelope]())
+    await world.bus.consume("transcode", [ClipAdmitted], Inbox[Envelope]())
+    await world.bus.consume("transcode", [ClipAdmitted], Inbox[Envelope]())
     answer = (await friends.site_admin.get("/processing/queue")).json
     assert _of(answer, "transcode")["estimated_wait_s"] * 2 == _of(answer, "stt")["estimated_wait_s"]
 

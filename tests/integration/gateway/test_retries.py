@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from clipstream.common.contracts.events import ClipTranscoded, ClipUnique, Event
+from clipstream.common.contracts.events import ClipAdmitted, ClipTranscoded, Event
 from clipstream.common.errors import Permanent
 from clipstream.common.stage.context import StageContext
 from clipstream.common.stage.isolate import isolate
@@ -24,7 +24,7 @@ from integration.gateway.conftest import Friends
 from integration.gateway.works import details, ended, sent, states
 from integration.gateway.world import World, eventually
 
-Handler: TypeAlias = Callable[[ClipUnique, StageContext], Awaitable[Sequence[Event]]]
+Handler: TypeAlias = Callable[[ClipAdmitted, StageContext], Awaitable[Sequence[Event]]]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def test_a_failed_stage_really_runs_again(running: World, friends: Friends
     told.dedupe()
     answers: list[Event] = []
 
-    async def work(_: ClipUnique, context: StageContext) -> Sequence[Event]:
+    async def work(_: ClipAdmitted, context: StageContext) -> Sequence[Event]:
         await attempts(context.attempt)
         if not answers:
             raise Permanent("The codec is unknown.")
@@ -56,7 +56,7 @@ async def test_a_failed_stage_really_runs_again(running: World, friends: Friends
         await eventually(is_it)
 
     with _transcoding(world, tmp_path, work) as jobs:
-        await world.bus.consume("transcode", [ClipUnique], jobs.handle)
+        await world.bus.consume("transcode", [ClipAdmitted], jobs.handle)
         for envelope in told.told[1:]:
             await world.bus.publish(envelope)
         assert await attempts.next() == 1
@@ -75,8 +75,8 @@ async def test_a_failed_stage_really_runs_again(running: World, friends: Friends
 
 
 @contextmanager
-def _transcoding(world: World, tmp_path: Path, handler: Handler) -> Iterator[StageJobs[ClipUnique]]:
-    spec = StageSpec(name="transcode", consumes=ClipUnique, emits=(ClipTranscoded,), handler=handler)
+def _transcoding(world: World, tmp_path: Path, handler: Handler) -> Iterator[StageJobs[ClipAdmitted]]:
+    spec = StageSpec(name="transcode", consumes=ClipAdmitted, emits=(ClipTranscoded,), handler=handler)
     scratch = Scratch.open(tmp_path / "scratch", "transcode")
     yield StageJobs(
         spec=spec,
@@ -108,10 +108,10 @@ async def test_a_retry_begins_anew_and_twice_is_once(world: World, friends: Frie
     assert row["lease_until"] > now
 
     await world.project(*told.told)  # the old failure once more, and one that was on its way
-    assert told.unique is not None
-    await world.project(told.fail("transcode", told.unique, by="sweeper"))
+    assert told.admitted is not None
+    await world.project(told.fail("transcode", told.admitted, by="sweeper"))
     assert (await details(friends, video_id))["status"] == "processing"
-    told.unique = again
+    told.admitted = again
     await world.project(told.transcode())
     assert (await details(friends, video_id))["status"] == "ready"
 
@@ -124,9 +124,9 @@ async def test_an_optional_part_of_a_ready_video_is_retried_and_the_video_stays_
     state = await states(friends.viewer, video_id)
     assert (state["stt"], state["search_text"]) == ("queued", "queued")
     assert (await details(friends, video_id))["status"] == "ready"
-    ((_, told.unique),) = await sent(world)
+    ((_, told.admitted),) = await sent(world)
     await world.project(told.index("text", told.transcribe()))
-    assert [envelope.type for _, envelope in await sent(world)] == ["clip.unique.v1"]  # not: ready once more
+    assert [envelope.type for _, envelope in await sent(world)] == ["clip.admitted.v1"]  # not: ready once more
 
 
 async def test_one_stage_of_all_videos_or_everything_is_retried(world: World, friends: Friends) -> None:

@@ -11,6 +11,7 @@ import pytest
 from clipstream.common.contracts import keys
 from clipstream.common.contracts.events import ClipDeleted
 from clipstream.common.contracts.ids import EventId, derived_event_id
+from clipstream.gateway import purging
 from integration.gateway.conftest import Friends
 from integration.gateway.world import Somebody, World, unknown
 
@@ -145,7 +146,7 @@ async def test_a_deleted_stream_takes_everything_with_it(world: World, friends: 
     again = await friends.owner.ask("DELETE", f"/streams/{friends.stream_id}")
     assert (again.status, again.error) == (404, "Stream not found")
 
-    await world.gateway.sweeper.purge_deleted()
+    await purging.purge_due(world.pool, world.store)
     for video in gone:
         for prefix in keys.of_video(video):
             assert [found async for found in world.store.list(prefix)] == []

@@ -60,7 +60,7 @@ async def test_a_silent_running_stage_gets_its_event_again_and_pays_an_attempt(
     await _silence(listening, video_id, state="running", attempts=1)
     await listening.gateway.sweeper.sweep()
     ((queue, envelope),) = await _sent(listening)
-    assert (queue, envelope.type, envelope.attempt) == ("transcode", "clip.unique.v1", 2)
+    assert (queue, envelope.type, envelope.attempt) == ("transcode", "clip.admitted.v1", 2)
     row = await _stage(listening, video_id)
     assert (row["state"], row["attempts"]) == ("queued", 2)
     assert row["lease_until"] > await listening.pool.fetchval("SELECT now()")

@@ -92,14 +92,39 @@ async def test_it_is_marked_until_it_is_ready_and_plain_at_once_then(world: Worl
 
 async def test_it_is_drawn_once_and_again_for_another_poster(world: World, friends: Friends) -> None:
     video_id, _ = await _transcoded(world, friends, poster())
-    key = keys.thumbnail(video_id, "processing")
     first = await _shown(world, friends, video_id)
-    drawn = await world.store.head(key)
+    (drawn,) = [info async for info in world.store.list(f"derived/thumbnails/{video_id}")]
     assert (await _shown(world, friends, video_id)).headers["ETag"] == first.headers["ETag"] == f'"{drawn.etag}"'
-    assert (await world.store.head(key)).modified_at == drawn.modified_at
+    assert (await world.store.head(drawn.key)).modified_at == drawn.modified_at
     await world.store.put(keys.thumbnail(video_id), poster((20, 200, 20)), content_type="image/jpeg")
     _, corner, _ = _colours((await _shown(world, friends, video_id)).raw)
     assert corner[1] > 180
+
+
+async def test_pictures_that_the_preview_stage_marked_are_shown_as_they_are(world: World, friends: Friends) -> None:
+    video_id = await world.uploaded(friends.uploader, friends.stream_id)
+    told = await world.story(video_id, friends.stream_id)
+    red, green, blue = poster(), poster((20, 200, 20)), poster((20, 20, 200))
+    for mark, picture in (("", red), ("processing", green), ("duplicate", blue)):
+        await world.store.put(keys.thumbnail(video_id, mark), picture, content_type="image/jpeg")
+    told.preview()
+    await world.project(*told.told)
+    assert (await _shown(world, friends, video_id)).raw == green
+    original, _ = await _transcoded(world, friends, poster())
+    await world.project(told.copy_of(original))
+    assert (await _shown(world, friends, video_id)).raw == blue
+    assert [info.key async for info in world.store.list(f"derived/thumbnails/{video_id}")] == []
+
+
+async def test_a_poster_without_its_marked_copy_is_marked_here(world: World, friends: Friends) -> None:
+    video_id = await world.uploaded(friends.uploader, friends.stream_id)
+    told = await world.story(video_id, friends.stream_id)
+    told.preview()
+    await world.store.put(keys.thumbnail(video_id), poster(), content_type="image/jpeg")
+    await world.project(*told.told)
+    _, corner, band = _colours((await _shown(world, friends, video_id)).raw)
+    assert corner[0] > 180
+    assert max(band) < 120
 
 
 async def test_many_who_ask_at_once_have_it_drawn_no_oftener_than_drawings_go_on_at_once(
@@ -170,4 +195,5 @@ async def test_deleting_the_video_takes_the_drawn_pictures_too(world: World, fri
     video_id, _ = await _transcoded(world, friends, poster())
     await _shown(world, friends, video_id)
     await friends.uploader.ask("DELETE", f"/videos/{video_id}")
-    assert [info.key async for info in world.store.list(f"thumbnails/{video_id}")] == []
+    left = [info.key async for info in world.store.list("") if str(video_id) in info.key]
+    assert left == []

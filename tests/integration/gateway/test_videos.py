@@ -57,18 +57,20 @@ async def test_processing_shows_every_stage(world: World, friends: Friends) -> N
     told = await world.story(video_id, friends.stream_id)
     told.dedupe()
     told.transcode()
-    assert told.unique is not None
-    told.fail("stt", told.unique, error="No speech model is configured.")
+    assert told.admitted is not None
+    told.fail("stt", told.admitted, error="No speech model is configured.")
     await world.project(*told.told)
     seen = (await friends.viewer.get(f"/videos/{video_id}/processing")).json
     assert [stage["stage"] for stage in seen["stages"]] == list(STAGES)
     states = {stage["stage"]: stage["state"] for stage in seen["stages"]}
     assert states == {
         "ingest": "done",
+        "preview": "queued",
         "dedupe": "done",
         "transcode": "done",
         "stt": "failed",
         "embed": "queued",
+        "captions": "skipped",
         "search_text": "skipped",
         "search_vectors": "queued",
     }
@@ -82,7 +84,7 @@ async def test_processing_shows_every_stage(world: World, friends: Friends) -> N
 async def test_a_ready_video_plays(world: World, friends: Friends) -> None:
     video_id = await world.ready(friends.uploader, friends.stream_id)
     answer = (await friends.viewer.get(f"/videos/{video_id}/stream")).json
-    assert set(answer) == {"hls_url", "dash_url", "bitrates", "captions_url", "storyboard_url"}
+    assert set(answer) == {"hls_url", "dash_url", "bitrates", "captions_url", "storyboard_url", "preview_url"}
     assert answer["bitrates"] == [480]
     master = await world.nobody.get(answer["hls_url"])
     assert (master.status, master.raw[:7]) == (200, b"#EXTM3U")

@@ -155,7 +155,7 @@ class World:
 
     async def project(self, *told: Envelope) -> None:
         for envelope in told:
-            await self.gateway.projector.handle(envelope)
+            await self.gateway.dispatcher.handle(envelope)
 
     async def ready(self, uploader: Somebody, stream_id: str) -> VideoId:
         """A video that went all the way, with files behind it."""

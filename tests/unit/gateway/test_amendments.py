@@ -1,19 +1,15 @@
-"""What operators say about a clip, folded in among late, repeated and unordered events of its stages."""
+"""What one word of an operator does to a clip."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeAlias
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipUnique, Stage
+from clipstream.common.contracts.events import ClipUnique, PartPlanned, Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
 from clipstream.gateway import amendments
 from clipstream.gateway.clip import Clip
@@ -25,186 +21,12 @@ ORIGINAL = VideoId(UUID(int=2))
 STREAM = StreamId(UUID(int=3))
 LATER = BEGIN + timedelta(hours=1)
 
-Amendment: TypeAlias = Callable[[Clip], object]
 
-
-@dataclass
-class Script:
-    """A story with an operator in it: what can only come after what, and nothing more than that."""
-
-    story: Story = field(default_factory=lambda: Story(VIDEO, STREAM))
-    steps: list[Envelope | Amendment] = field(default_factory=list)
-    after: list[set[int]] = field(default_factory=list)
-
-    def told(self) -> None:
-        """Take in what the story has told since. Any of it may come whenever its operator's cause was there."""
-        known = [step for step in self.steps if isinstance(step, Envelope)]
-        said = self._said()
-        for envelope in self.story.told:
-            if envelope not in known:
-                self.steps.append(envelope)
-                self.after.append(said)
-
-    def amended(self, amendment: Amendment, *needs: Envelope) -> None:
-        """The operator speaks, after all that was said before, knowing `needs`."""
-        self.after.append(self._said() | {self.steps.index(envelope) for envelope in needs})
-        self.steps.append(amendment)
-
-    def _said(self) -> set[int]:
-        return {i for i, step in enumerate(self.steps) if not isinstance(step, Envelope)}
-
-    def again(self, stage: Stage, *needs: Envelope) -> Envelope:
-        """The operator has a stage tried again; what it works on then."""
-        clip = play(self.steps)
-        made = amendments.retry(clip, stage, LATER)
-        assert made is not None
-        self.amended(lambda clip: amendments.retry(clip, stage, LATER), *needs)
-        return made
-
-
-def play(steps: Sequence[Envelope | Amendment]) -> Clip:
+def play(told: Sequence[Envelope]) -> Clip:
     clip = Clip(id=VIDEO, stream_id=STREAM)
-    for step in steps:
-        if isinstance(step, Envelope):
-            fold(clip, step)
-        else:
-            step(clip)
+    for envelope in told:
+        fold(clip, envelope)
     return clip
-
-
-def _retried(stage: Stage, *, failing_again: bool = False) -> Script:
-    script = Script()
-    story = script.story
-    unique = story.dedupe()
-    story.finish(without=[stage])
-    story.fail(stage, unique, by="sweeper", error="nothing was heard")
-    script.told()
-    again = story.unique = script.again(stage, unique)
-    if failing_again:
-        story.fail(stage, again, error="broke again")
-    elif stage == "transcode":
-        story.transcode()
-    elif stage == "stt":
-        story.index("text", story.transcribe())
-    else:
-        story.index("vectors", story.embed())
-    script.told()
-    return script
-
-
-def _ingest_retried() -> Script:
-    script = Script()
-    story = script.story
-    story.fail("ingest", story.upload)
-    script.told()
-    story.upload = script.again("ingest", story.upload)
-    story.finish()
-    script.told()
-    return script
-
-
-def _index_retried() -> Script:
-    script = Script()
-    story = script.story
-    story.dedupe()
-    story.transcode()
-    spoken = story.transcribe()
-    story.fail("search_text", spoken)
-    story.index("vectors", story.embed())
-    script.told()
-    story.index("text", script.again("search_text", spoken))
-    script.told()
-    return script
-
-
-def _skipped(*, late: bool = False, taken_back: bool = False) -> Script:
-    script = Script()
-    story = script.story
-    unique = story.dedupe()
-    story.transcode()
-    story.index("vectors", story.embed())
-    script.told()
-    script.amended(lambda clip: amendments.skip(clip, "stt", LATER))
-    if taken_back:
-        story.unique = script.again("stt", unique)
-    if late or taken_back:
-        story.index("text", story.transcribe())
-    script.told()
-    return script
-
-
-def _cancelled(*, without: Sequence[Stage] = (), resumed: bool = False) -> Script:
-    script = Script()
-    story = script.story
-    unique = story.dedupe()
-    script.told()
-    script.amended(amendments.cancel)
-    story.finish(without=without)
-    script.told()
-    if resumed:
-        script.amended(amendments.resume)
-        for stage in without:
-            story.unique = script.again(stage, unique)
-            story.transcode()
-        script.told()
-    return script
-
-
-def _dismissed() -> Script:
-    script = Script()
-    story = script.story
-    ingested = story.ingest()
-    copy = story.copy_of(ORIGINAL)
-    script.told()
-    said = amendments.dismiss(play(script.steps), LATER)
-    assert said is not None
-    script.amended(lambda clip: amendments.dismiss(clip, LATER), ingested, copy)
-    story.unique = said
-    story.told.append(said)
-    story.finish()
-    script.told()
-    return script
-
-
-SCRIPTS: dict[str, Callable[[], Script]] = {
-    "stt retried": lambda: _retried("stt"),
-    "stt retried in vain": lambda: _retried("stt", failing_again=True),
-    "embed retried": lambda: _retried("embed"),
-    "transcode retried": lambda: _retried("transcode"),
-    "transcode retried in vain": lambda: _retried("transcode", failing_again=True),
-    "ingest retried": _ingest_retried,
-    "index retried": _index_retried,
-    "stt skipped": _skipped,
-    "stt skipped, then made": lambda: _skipped(late=True),
-    "stt skipped, then wanted": lambda: _skipped(taken_back=True),
-    "cancelled": _cancelled,
-    "cancelled while it failed": lambda: _cancelled(without=["transcode"]),
-    "cancelled and resumed": lambda: _cancelled(resumed=True),
-    "cancelled, resumed and retried": lambda: _cancelled(without=["transcode"], resumed=True),
-    "dismissed": _dismissed,
-}
-OUTCOMES = dict.fromkeys(SCRIPTS, "ready") | {
-    "transcode retried in vain": "failed",
-    "cancelled": "failed",
-    "cancelled while it failed": "failed",
-}
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_each_script_ends_as_it_must(name: str) -> None:
-    assert play(SCRIPTS[name]().steps).status == OUTCOMES[name]
-
-
-@given(st.data())
-@settings(max_examples=400, deadline=None)
-def test_any_order_that_can_happen_gives_the_same_clip(data: st.DataObject) -> None:
-    script = SCRIPTS[data.draw(st.sampled_from(sorted(SCRIPTS)))]()
-    rank = data.draw(st.permutations(range(len(script.steps))))
-    order: list[int] = []
-    while len(order) < len(script.steps):
-        possible = [i for i in range(len(script.steps)) if i not in order and script.after[i] <= set(order)]
-        order.append(min(possible, key=rank.__getitem__))
-    assert play([script.steps[i] for i in order]) == play(script.steps)
 
 
 def test_a_retry_takes_the_failure_back_and_works_under_a_new_id() -> None:
@@ -213,9 +35,9 @@ def test_a_retry_takes_the_failure_back_and_works_under_a_new_id() -> None:
     assert amendments.retryable(clip) == ("transcode",)
     again = amendments.retry(clip, "transcode", LATER)
     assert again is not None
-    assert story.unique is not None
-    assert (again.data, again.attempt, again.causationid) == (story.unique.data, 1, story.unique.id)
-    assert again.id != story.unique.id
+    assert story.admitted is not None
+    assert (again.data, again.attempt, again.causationid) == (story.admitted.data, 1, story.admitted.id)
+    assert again.id != story.admitted.id
     row = clip.stages["transcode"]
     assert (clip.status, clip.error, row.state, row.attempts, row.retries) == ("processing", None, "queued", 0, 1)
     assert amendments.retryable(clip) == ()
@@ -225,12 +47,17 @@ def test_a_failure_of_before_the_retry_that_comes_late_changes_nothing_shown() -
     story = Story(VIDEO, STREAM).finish(without=["transcode"])
     clip = play(story.told)
     again = amendments.retry(clip, "transcode", LATER)
-    assert story.unique is not None
+    assert story.admitted is not None
     assert again is not None
-    fold(clip, story.fail("transcode", story.unique, by="sweeper"))
+    fold(clip, story.fail("transcode", story.admitted, by="sweeper"))
+    of_a_part = story.admitted.follow(
+        PartPlanned(video_id=VIDEO, stream_id=STREAM, plan="p", part=1, parts=2), stage="transcode"
+    )
+    fold(clip, story.fail("transcode", of_a_part))
     assert (clip.status, clip.stages["transcode"].state) == ("processing", "queued")
-    fold(clip, story.fail("transcode", again, error="broke again"))
-    assert (clip.status, clip.error) == ("failed", "broke again")
+    of_this_one = again.follow(of_a_part.data, stage="transcode")
+    fold(clip, story.fail("transcode", of_this_one, error="a part broke"))
+    assert (clip.status, clip.error) == ("failed", "a part broke")
 
 
 def test_what_hangs_on_a_retried_stage_is_no_longer_skipped() -> None:
@@ -242,12 +69,13 @@ def test_what_hangs_on_a_retried_stage_is_no_longer_skipped() -> None:
 
 def test_a_cancelled_clip_has_nothing_left_to_do_and_all_of_it_comes_back() -> None:
     story = Story(VIDEO, STREAM)
-    story.dedupe()
+    story.ingest()
+    story.preview()
     story.transcode()
     clip = play(story.told)
     amendments.cancel(clip)
     states = {stage: row.state for stage, row in clip.stages.items() if row.state != "skipped"}
-    assert states == {"ingest": "done", "dedupe": "done", "transcode": "done"}
+    assert states == {"ingest": "done", "preview": "done", "dedupe": "done", "transcode": "done"}
     assert (clip.status, clip.error, clip.failed_stage) == ("failed", "Cancelled by an operator.", None)
     assert amendments.retryable(clip) == ("stt", "embed")
     amendments.resume(clip)
@@ -289,7 +117,7 @@ def test_a_dismissed_duplicate_goes_on_as_if_it_had_been_unique() -> None:
     assert isinstance(said.data, ClipUnique)
     assert (said.causationid, said.data.key, said.data.media) == (ingested.id, ingested.data.key, ingested.data.media)  # type: ignore[attr-defined]
     fold(clip, said)
-    assert (clip.status, clip.processing_index) == ("processing", 2)
+    assert (clip.status, clip.processing_index, clip.turn) == ("processing", 2, "waits")
     fold(clip, copy)
     assert (clip.status, clip.processing_index) == ("processing", 2)
     assert amendments.dismiss(clip, LATER + timedelta(seconds=1)) is not None
@@ -298,3 +126,55 @@ def test_a_dismissed_duplicate_goes_on_as_if_it_had_been_unique() -> None:
 
 def test_a_duplicate_whose_beginning_is_not_known_yet_cannot_be_dismissed() -> None:
     assert amendments.dismiss(play([Story(VIDEO, STREAM).copy_of(ORIGINAL)]), LATER) is None
+
+
+def test_a_new_clip_is_let_in_by_an_event_that_hangs_on_the_one_which_said_that_it_is_unique() -> None:
+    story = Story(VIDEO, STREAM)
+    unique = story.dedupe()
+    clip = play(story.told)
+    assert clip.turn == "waits"
+    admitted, anew = amendments.admit(clip)
+    assert admitted is not None
+    assert (admitted.type, admitted.causationid, admitted.correlationid) == (
+        "clip.admitted.v1",
+        unique.id,
+        unique.correlationid,
+    )
+    assert admitted.data.model_dump() == unique.data.model_dump()
+    assert anew == {}
+    fold(clip, admitted)
+    assert (clip.turn, clip.admitted_at) == ("works", admitted.time)
+    assert amendments.admit(clip) == (None, {})
+    fold(clip, story.transcode())
+    assert clip.turn is None
+
+
+def test_what_is_begun_anew_waits_for_its_turn_together() -> None:
+    story = Story(VIDEO, STREAM).finish(without=["transcode", "stt"])
+    clip = play(story.told)
+    again = {stage: amendments.retry(clip, stage, LATER, held=True) for stage in amendments.retryable(clip)}
+    assert (set(again), clip.turn) == ({"transcode", "stt"}, "waits")
+    late = Story(VIDEO, STREAM)  # the first try ends well after all; speech still waits
+    late.admitted = story.admitted
+    fold(clip, late.transcode())
+    assert clip.turn == "waits"
+    told, anew = amendments.admit(clip)
+    assert (told, anew) == (None, {"stt": again["stt"]})
+    assert clip.turn is None
+
+
+@pytest.mark.parametrize("stage", ["preview", "captions"])
+def test_poster_and_captions_can_be_tried_again_or_done_without(stage: Stage) -> None:
+    story = Story(VIDEO, STREAM)
+    ingested = story.ingest()
+    story.finish()
+    spoken = next(envelope for envelope in story.told if envelope.type == "clip.transcribed.v1")
+    story.fail(stage, ingested if stage == "preview" else spoken)
+    clip = play(story.told)
+    assert (clip.status, clip.stages[stage].state) == ("ready", "failed")
+    assert amendments.retryable(clip) == (stage,)
+    assert stage in amendments.OPTIONAL
+    assert amendments.retry(clip, stage, LATER) is not None
+    assert (clip.status, clip.stages[stage].state) == ("ready", "queued")
+    amendments.skip(clip, stage, LATER)
+    assert (clip.status, clip.stages[stage].state) == ("ready", "skipped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import Stage
-from clipstream.common.contracts.ids import StreamId, VideoId
+from clipstream.common.contracts.ids import EventId, StreamId, VideoId
 from clipstream.gateway.clip import STAGES, Clip
 from clipstream.gateway.projection import fold
 from corpus.stories import BEGIN, Story
@@ -57,8 +58,8 @@ def _ingest_failed() -> Story:
 def _failed_twice() -> Story:
     """The runner and the sweeper both gave up on the same stage."""
     told = story().finish(without=["stt"])
-    assert told.unique is not None
-    told.fail("stt", told.unique, by="sweeper", error="nothing was heard")
+    assert told.admitted is not None
+    told.fail("stt", told.admitted, by="sweeper", error="nothing was heard")
     return told
 
 
@@ -75,7 +76,56 @@ def _stt_back_from_the_dead() -> Story:
     return told
 
 
+def _everything(*, kinds: Sequence[Literal["copy", "rendition"]] = ("rendition", "copy")) -> Story:
+    """With all that is optional; two plays come before the whole does."""
+    told = story()
+    told.preview(copied=True)
+    for kind in kinds:
+        told.playable(kind)
+    told.finish()
+    told.caption(next(envelope for envelope in told.told if envelope.type == "clip.transcribed.v1"))
+    return told
+
+
+def _optional_failed() -> Story:
+    told = story()
+    told.fail("preview", told.ingest())
+    told.finish()
+    told.fail("captions", next(envelope for envelope in told.told if envelope.type == "clip.transcribed.v1"))
+    return told
+
+
+def _playable_duplicate() -> Story:
+    told = story()
+    told.preview(copied=True)
+    told.playable()
+    told.copy_of(ORIGINAL)
+    return told
+
+
+def _waiting() -> Story:
+    told = story()
+    told.preview()
+    told.playable()
+    told.dedupe()
+    return told
+
+
+def _unique_twice() -> Story:
+    """dedupe was tried again, and both tries said so."""
+    told = story()
+    told.dedupe()
+    first = told.told[-1]
+    told._tell(first.model_copy(update={"id": EventId(UUID(int=77))}))
+    return told
+
+
 STORIES = {
+    "everything": _everything,
+    "poster and captions failed": _optional_failed,
+    "playable duplicate": _playable_duplicate,
+    "waiting": _waiting,
+    "unique twice": _unique_twice,
     "ready": lambda: story().finish(),
     "without speech": lambda: story().finish(without=["stt"]),
     "without pictures": lambda: story().finish(without=["embed"]),
@@ -90,6 +140,11 @@ STORIES = {
     "stt failed, then done": _stt_back_from_the_dead,
 }
 OUTCOMES = {
+    "everything": ("ready", 0),
+    "poster and captions failed": ("ready", 0),
+    "playable duplicate": ("duplicate", -1),
+    "waiting": ("processing", 2),
+    "unique twice": ("processing", 2),
     "ready": ("ready", 0),
     "without speech": ("ready", 0),
     "without pictures": ("ready", 0),
@@ -146,6 +201,7 @@ def test_the_processing_index_is_the_lowest_unfinished_stage() -> None:
     tell(told.upload)
     tell(told.ingest())
     tell(told.dedupe())
+    tell(told.admit())
     embedded = told.embed()
     tell(embedded)
     tell(told.transcode())
@@ -153,7 +209,7 @@ def test_the_processing_index_is_the_lowest_unfinished_stage() -> None:
     tell(spoken)
     tell(told.index("text", spoken))
     tell(told.index("vectors", embedded))
-    assert shown == [1, 1, 2, 2, 3, 4, 4, 0]
+    assert shown == [1, 1, 2, 2, 2, 3, 4, 4, 0]
 
 
 def test_a_failed_optional_part_is_named_and_does_not_hold_the_clip() -> None:
@@ -173,14 +229,15 @@ def test_a_failed_video_says_which_stage_and_why() -> None:
 @pytest.mark.parametrize("name", ["duplicate", "rejected", "ingest failed"])
 def test_what_will_never_run_is_skipped(name: str) -> None:
     clip, _ = project(STORIES[name]().told)
-    assert {clip.stages[stage].state for stage in STAGES[2:]} == {"skipped"}
+    assert {clip.stages[stage].state for stage in STAGES[3:]} == {"skipped"}
+    assert clip.stages["preview"].state == ("queued" if name == "duplicate" else "skipped")
 
 
 def test_times_are_those_of_the_events() -> None:
     told = story().finish()
     clip, _ = project(told.told)
     assert clip.uploaded_at == BEGIN
-    assert clip.playable_at == BEGIN + timedelta(seconds=3)
+    assert clip.playable_at == BEGIN + timedelta(seconds=4)
     assert clip.ready_at == told.told[-1].time
     assert clip.duration_s == 29.5
 
@@ -191,10 +248,41 @@ def test_each_stage_knows_the_event_it_works_on() -> None:
     causes: dict[Stage, str] = {stage: row.trigger["type"] for stage, row in clip.stages.items() if row.trigger}
     assert causes == {
         "ingest": "upload.completed.v1",
+        "preview": "clip.ingested.v1",
         "dedupe": "clip.ingested.v1",
-        "transcode": "clip.unique.v1",
-        "stt": "clip.unique.v1",
-        "embed": "clip.unique.v1",
+        "transcode": "clip.admitted.v1",
+        "stt": "clip.admitted.v1",
+        "embed": "clip.admitted.v1",
+        "captions": "clip.transcribed.v1",
         "search_text": "clip.transcribed.v1",
         "search_vectors": "clip.embedded.v1",
     }
+
+
+def test_ready_waits_neither_for_the_poster_nor_for_captions_in_the_playlists() -> None:
+    clip, _ = project(story().finish().told)
+    assert clip.status == "ready"
+    assert {clip.stages[stage].state for stage in ("preview", "captions")} == {"queued"}
+
+
+def test_costly_stages_wait_for_the_clips_turn() -> None:
+    clip, _ = project(_waiting().told)
+    assert (clip.turn, clip.admitted_at) == ("waits", None)
+    assert {stage: clip.stages[stage].trigger for stage in ("transcode", "stt", "embed")} == dict.fromkeys(
+        ("transcode", "stt", "embed")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "leftover"),
+    [
+        ("waiting", None),
+        ("everything", "replaced"),
+        ("playable duplicate", "unwanted"),
+        ("rejected", "unwanted"),
+        ("not playable", "ended"),
+        ("failed, then done", "replaced"),
+    ],
+)
+def test_what_was_made_to_play_early_goes_when_nobody_needs_it(name: str, leftover: str | None) -> None:
+    assert project(STORIES[name]().told)[0].leftover == leftover

@@ -7,16 +7,17 @@ of a try that it takes back, and those are known by the event that caused them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipUnique, Stage
+from clipstream.common.contracts.events import ClipAdmitted, ClipUnique, Stage
 from clipstream.common.contracts.ids import derived_event_id
-from clipstream.gateway.clip import STAGES, Clip, first
+from clipstream.gateway.clip import ADMITTED, STAGES, Clip, first
 from clipstream.gateway.projection import derive
 
 CANCELLED = "Cancelled by an operator."
-OPTIONAL: tuple[Stage, ...] = ("stt", "embed", "search_text", "search_vectors")
+OPTIONAL: tuple[Stage, ...] = ("preview", "stt", "embed", "captions", "search_text", "search_vectors")
 
 
 def retryable(clip: Clip) -> tuple[Stage, ...]:
@@ -34,8 +35,9 @@ def retryable(clip: Clip) -> tuple[Stage, ...]:
     )
 
 
-def retry(clip: Clip, stage: Stage, at: datetime) -> Envelope | None:
-    """Take the end of a stage back. What it works on from now on, as a new event; None where there is nothing yet."""
+def retry(clip: Clip, stage: Stage, at: datetime, *, held: bool = False) -> Envelope | None:
+    """Take the end of a stage back. What it works on from now on, as a new event; None where there is nothing yet. A stage
+    that is `held` gets it when the clip's turn comes."""
     row = clip.stages[stage]
     row.skipped_at = None
     if row.trigger is None:
@@ -44,7 +46,7 @@ def retry(clip: Clip, stage: Stage, at: datetime) -> Envelope | None:
     row.retries += 1
     again = _again(Envelope.model_validate(row.trigger), stage, row.retries, at)
     row.trigger = again.model_dump(mode="json")
-    row.failed_at, row.error, row.attempts, row.state = None, None, 0, "queued"
+    row.failed_at, row.error, row.attempts, row.state, row.held = None, None, 0, "queued", held
     derive(clip)
     return again
 
@@ -67,6 +69,21 @@ def resume(clip: Clip) -> None:
     """The opposite."""
     clip.cancelled = None
     derive(clip)
+
+
+def admit(clip: Clip) -> tuple[Envelope | None, Mapping[Stage, Envelope]]:
+    """Its turn has come: what the world is to hear, where it is the first time; and what stages get that are begun anew."""
+    anew: dict[Stage, Envelope] = {}
+    for stage in ADMITTED:
+        row = clip.stages[stage]
+        if row.held and row.pending and row.trigger is not None:
+            anew[stage] = Envelope.model_validate(row.trigger)
+        row.held = False
+    derive(clip)
+    if clip.admitted_at is not None or clip.uniqueness is None:
+        return None, anew
+    unique = Envelope.model_validate(clip.uniqueness)
+    return unique.follow(ClipAdmitted.model_validate(unique.data.model_dump()), stage="gateway"), anew
 
 
 def skip(clip: Clip, stage: Stage, at: datetime) -> None:

@@ -20,6 +20,7 @@ from clipstream.gateway import limits, middleware
 from clipstream.gateway.auth import AccessTokens
 from clipstream.gateway.cors import Cors
 from clipstream.gateway.deadletters import DeadLetters
+from clipstream.gateway.dispatcher import Dispatcher
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
@@ -142,8 +143,11 @@ class Gateway:
         self.bus = bus
         self.relay = Relay(pool, bus)
         self.projector = Projector(pool, feed, queued_after=settings.queued_after)
-        self.progress = Progress(pool, feed, running=settings.stale_after, retrying=settings.retrying_after)
-        self.sweeper = Sweeper(pool, store, self.projector, self.progress, settings)
+        self.dispatcher = Dispatcher(pool, self.projector, self.relay, bus, most=settings.max_active_clips_per_user)
+        self.progress = Progress(
+            pool, feed, running=settings.stale_after, retrying=settings.retrying_after, queued=settings.queued_after
+        )
+        self.sweeper = Sweeper(pool, store, self.projector, self.dispatcher, self.progress, settings)
         self.dead_letters = DeadLetters(pool)
         self.webhooks = Sender(pool, settings)
         self.services = Services(
@@ -159,6 +163,7 @@ class Gateway:
             watching=Watching(pool),
             uploads=uploads,
             projector=self.projector,
+            dispatcher=self.dispatcher,
             relay=self.relay,
             feed=feed,
             readers=Readers(pool),
@@ -166,7 +171,7 @@ class Gateway:
             search=SearchClient(session, settings.search_url, settings.internal_token),
             answers=Answers(pool, secret),
             limits=RateLimits(limits.parse(settings.rate_limits), settings.trusted_proxies),
-            interventions=Interventions(pool, self.projector, self.relay, bus),
+            interventions=Interventions(pool, self.projector, self.dispatcher, self.relay, bus),
             survey=Survey(store),
             workers=Workers(bus),
             thumbnails=Thumbnails(store),
@@ -192,7 +197,7 @@ class Gateway:
     async def consume(self) -> None:
         """Begin to hear progress, events and dead letters."""
         await self.progress.listen(self.bus)
-        await self.projector.run(self.bus)
+        await self.dispatcher.run()
         await self.bus.consume_dead(self.dead_letters.handle)
 
     @property

@@ -12,16 +12,24 @@ from clipstream.common.contracts.ids import StreamId, VideoId
 
 Status = Literal["uploading", "processing", "ready", "duplicate", "failed", "rejected"]
 StageStatus = Literal["queued", "running", "done", "failed", "skipped"]
+Turn = Literal["waits", "works"]
+"""A unique clip `waits` until its uploader has few enough others that `work`, and works until it is transcoded."""
+Leftover = Literal["unwanted", "ended", "replaced"]
+"""Why what was made for playing early has to go: nobody shall play it; nothing comes of it any more, unless an operator
+tries again; there is something better."""
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
-UNIQUE_STARTS: tuple[Stage, ...] = ("transcode", "stt", "embed")
+ADMITTED: tuple[Stage, ...] = ("transcode", "stt", "embed")
+"""What begins when a clip's turn has come."""
 ESSENTIAL: tuple[Stage, ...] = ("ingest", "dedupe", "transcode")
 AFTER: Mapping[Stage, tuple[Stage, ...]] = {
-    "ingest": ("dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"),
-    "dedupe": ("transcode", "stt", "embed", "search_text", "search_vectors"),
-    "stt": ("search_text",),
+    "ingest": ("preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"),
+    "dedupe": ("transcode", "stt", "embed", "captions", "search_text", "search_vectors"),
+    "stt": ("captions", "search_text"),
     "embed": ("search_vectors",),
 }
+LANES: Mapping[Stage, tuple[str, ...]] = {"transcode": ("transcode.short", "transcode.long")}
+"""Queues beside its own in which the parts of a stage's work wait."""
 
 
 @dataclass
@@ -29,7 +37,8 @@ class StageRow:
     """One stage of one clip. The times are facts; the state is derived, or comes from progress.
 
     `failed_at` and `error` speak of the newest try that an operator asked for (`retries` counts those); `waived_at` is
-    since when the clip does not wait for this stage: it failed once, or was skipped. That is never taken back.
+    since when the clip does not wait for this stage: it failed once, or was skipped. That is never taken back. One that is
+    `held` is begun anew when the clip's turn comes: until then its trigger is sent to nobody.
     """
 
     state: StageStatus = "queued"
@@ -41,6 +50,11 @@ class StageRow:
     skipped_at: datetime | None = None
     waived_at: datetime | None = None
     retries: int = 0
+    held: bool = False
+
+    @property
+    def pending(self) -> bool:
+        return self.state in ("queued", "running")
 
     @property
     def settled_at(self) -> datetime | None:
@@ -53,12 +67,16 @@ class StageRow:
 
 @dataclass
 class Clip:
-    """One video as the projector sees it: the facts that stages told, and what follows from them."""
+    """One video as the projector sees it: the facts that stages told, and what follows from them. `uniqueness` is the
+    event that said that it is unique, as it stands on the wire."""
 
     id: VideoId
     stream_id: StreamId
     stages: dict[Stage, StageRow] = field(default_factory=lambda: {stage: StageRow() for stage in STAGES})
     media: Mapping[str, Any] | None = None
+    preview: Mapping[str, Any] | None = None
+    playable: Mapping[str, Any] | None = None
+    uniqueness: Mapping[str, Any] | None = None
     playback: Mapping[str, Any] | None = None
     transcript: Mapping[str, Any] | None = None
     embedding: Mapping[str, Any] | None = None
@@ -68,6 +86,7 @@ class Clip:
     dismissed_at: datetime | None = None
     content_hash: str | None = None
     uploaded_at: datetime | None = None
+    admitted_at: datetime | None = None
 
     status: Status = "uploading"
     processing_index: int = 1
@@ -77,6 +96,8 @@ class Clip:
     stored_bytes: int = 0
     playable_at: datetime | None = None
     ready_at: datetime | None = None
+    turn: Turn | None = None
+    leftover: Leftover | None = None
 
 
 def first(*times: datetime | None) -> datetime | None:

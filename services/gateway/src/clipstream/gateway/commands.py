@@ -7,28 +7,22 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid4
 
-import structlog
 from asyncpg import Connection, Pool, Record
 
-from clipstream.common.contracts import keys
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipDeleted, ClipRejected, UploadCompleted
 from clipstream.common.contracts.ids import EventId, StreamId, VideoId, derived_event_id, upload_event_id
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.db import outbox
-from clipstream.common.errors import ClipstreamError
-from clipstream.common.store.objects import ObjectInfo, ObjectStore
+from clipstream.common.store.objects import ObjectInfo
 from clipstream.gateway.clip import STAGES
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.quota import Quotas, reserve, too_many_open
-from clipstream.gateway.repository import dead_letters, deliveries, tombstones, videos
+from clipstream.gateway.repository import deliveries, tombstones, videos
 from clipstream.gateway.repository import streams as stream_rows
 
 Announcer = Literal["client", "bucket", "webhook", "scan"]
 NEVER_CAME = "The upload never arrived. Upload the clip again."
-WRITES_END_AFTER = timedelta(hours=2)  # no stage holds a job for longer
-
-log = structlog.get_logger(__name__)
 
 
 async def create_stream(pool: Pool, *, name: str, description: str, owner_id: UUID) -> Record:
@@ -128,17 +122,4 @@ async def delete_video(pool: Pool, *, video_id: UUID, stream_id: UUID) -> bool:
         await deliveries.forget_video(connection, video_id)
         await tombstones.bury(connection, video_id, stream_id)
         await outbox.add(connection, Envelope.first(event, event_id=event_id, source="gateway"))
-    return True
-
-
-async def purge(connection: Connection, store: ObjectStore, video_id: UUID) -> bool:
-    """Remove everything else that is kept about a deleted video. False where the store could not do it now; it stays due then."""
-    try:
-        for prefix in keys.of_video(VideoId(video_id)):
-            await store.delete_prefix(prefix)
-    except ClipstreamError as error:
-        log.warning("purge_failed", video_id=str(video_id), reason=str(error))
-        return False
-    await dead_letters.forget_video(connection, video_id)
-    await tombstones.purged(connection, video_id, WRITES_END_AFTER)
     return True

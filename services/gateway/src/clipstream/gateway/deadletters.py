@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from uuid import UUID, uuid5
 
 import structlog
-from asyncpg import Pool
+from asyncpg import Connection, Pool
 
 from clipstream.common.bus.port import DeadLetter
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipFailed, Stage
+from clipstream.common.contracts.events import ClipAdmitted, ClipFailed, ClipUnique, Stage
 from clipstream.common.contracts.ids import NAMESPACE, derived_event_id
 from clipstream.common.db import outbox
 from clipstream.common.db.errors import map_database_errors
-from clipstream.gateway.clip import STAGES
+from clipstream.gateway.clip import ADMITTED, LANES, STAGES
 from clipstream.gateway.repository import dead_letters
 
 log = structlog.get_logger(__name__)
 
+STAGE_OF_QUEUE: Mapping[str, Stage] = {queue: stage for stage in STAGES for queue in (stage, *LANES.get(stage, ()))}
+"""Other queues may begin with a stage's name and hold no work of it: `dedupe.deletions`."""
 _WORDS: Mapping[str, str] = {
     "delivery_limit": "The {stage} worker crashed every time it worked on this clip.",
     "malformed": "The {stage} worker was sent something it could not read.",
@@ -48,9 +50,20 @@ class DeadLetters:
                     body=letter.body,
                     headers={name: str(value).replace("\0", "") for name, value in letter.headers.items()},
                 )
-                if envelope is not None and letter.queue in STAGES:
-                    await outbox.add(connection, _failure(letter, envelope, letter.queue))
+                stage = STAGE_OF_QUEUE.get(letter.queue)
+                if envelope is not None and stage is not None:
+                    await _follow_up(connection, letter, envelope, stage)
         log.error("dead_letter_stored", queue=letter.queue, reason=letter.reason, error=letter.error)
+
+
+async def _follow_up(connection: Connection, letter: DeadLetter, envelope: Envelope, stage: Stage) -> None:
+    """The stage has failed; but work that was waiting when this version was installed goes on under its new name."""
+    if stage in ADMITTED and isinstance(envelope.data, ClipUnique):
+        event = ClipAdmitted.model_validate(envelope.data.model_dump())
+        anew = envelope.model_copy(update={"type": event.type, "data": event})
+        await outbox.add(connection, anew, queue=letter.queue)
+    else:
+        await outbox.add(connection, _failure(letter, envelope, stage))
 
 
 def _letter_id(letter: DeadLetter) -> UUID:

@@ -23,7 +23,8 @@ from clipstream.common.db.outbox import Relay
 from clipstream.common.errors import ClipstreamError, NotFound
 from clipstream.gateway import amendments
 from clipstream.gateway.amendments import CANCELLED, OPTIONAL
-from clipstream.gateway.clip import Clip, StageRow
+from clipstream.gateway.clip import ADMITTED, Clip, StageRow
+from clipstream.gateway.dispatcher import Dispatcher
 from clipstream.gateway.projector import Projector
 from clipstream.gateway.repository import clips, queue
 from clipstream.gateway.webhooks import Standing
@@ -50,9 +51,10 @@ class Interventions:
 
     Raises `NotFound` where there is no such video, `NotPossible` in words where it is not the time for it."""
 
-    def __init__(self, pool: Pool, projector: Projector, relay: Relay, bus: Bus) -> None:
+    def __init__(self, pool: Pool, projector: Projector, dispatcher: Dispatcher, relay: Relay, bus: Bus) -> None:
         self._pool = pool
         self._projector = projector
+        self._dispatcher = dispatcher
         self._relay = relay
         self._bus = bus
 
@@ -67,18 +69,19 @@ class Interventions:
             before = Standing.of(clip)
             amendments.resume(clip)
             for each in stages:
-                await self._try_again(connection, clip, each)
+                await self._try_again(connection, clip, each, held="transcode" in stages and each in ADMITTED)
             await clips.restart(connection, video_id, stages)
             await self._projector.keep(connection, clip, before)
         log.info("stages_retried", video_id=str(video_id), stages=list(stages))
         return [Job(video_id, each) for each in stages]
 
-    async def _try_again(self, connection: Connection, clip: Clip, stage: Stage) -> None:
+    async def _try_again(self, connection: Connection, clip: Clip, stage: Stage, *, held: bool) -> None:
+        """A clip that is to be transcoded waits for its turn, like those whose turn has never come."""
         try:
-            envelope = amendments.retry(clip, stage, datetime.now(UTC))
+            envelope = amendments.retry(clip, stage, datetime.now(UTC), held=held)
         except ValidationError as error:
             raise NotPossible(f"What {stage} works on was written by another version and cannot be read.") from error
-        if envelope is not None:
+        if envelope is not None and not held:
             await outbox.add(connection, envelope, queue=stage)
 
     async def retry_failed(self, stage: Stage | None = None) -> tuple[list[Job], bool]:
@@ -151,6 +154,7 @@ class Interventions:
             yield connection, clip
         self._relay.wake()
         self._projector.tell(clip.id, clip.stream_id)
+        await self._dispatcher.turned(clip.id)
 
     async def _stop(self, clip: Clip, stage: Stage | None = None) -> None:
         """All work there is on the clip, or on its stage, hangs on one of the events that its rows hold."""
@@ -200,7 +204,10 @@ def _cancellation(clip: Clip, stage: Stage, row: StageRow) -> Envelope:
     event = ClipFailed(
         video_id=VideoId(clip.id), stream_id=clip.stream_id, stage=stage, error=CANCELLED, attempts=row.attempts
     )
-    cause = None if row.trigger is None else EventId(UUID(row.trigger["id"]))
-    event_id = derived_event_id(cause or EventId(clip.id), f"cancel/{stage}", event.type, row.retries)
+    trigger = row.trigger or {}
+    cause = EventId(UUID(trigger.get("id", str(clip.id))))
+    event_id = derived_event_id(cause, f"cancel/{stage}", event.type, row.retries)
     made = Envelope.first(event, event_id=event_id, source="gateway")
-    return made.model_copy(update={"causationid": cause})
+    if not trigger:
+        return made
+    return made.model_copy(update={"causationid": cause, "correlationid": UUID(trigger["correlationid"])})

@@ -24,6 +24,16 @@ async def played(connection: Connection, row: Record) -> Record:
 
 
 def playlist(row: Record) -> str | None:
-    """The stage names the playlist's key; what stands below the video's own prefix can be played."""
-    _, _, name = fact(row, "playback").get("hls_key", "").partition(f"/{row['id']}/")
+    """The playlist of everything that was made."""
+    return media_name(row, "playback", "hls_key")
+
+
+def provisional(row: Record) -> str | None:
+    """One that plays before everything is made."""
+    return media_name(row, "playable", "hls_key")
+
+
+def media_name(row: Record, told: str, key: str) -> str | None:
+    """A stage names an object's key; what stands below the video's own prefix can be served."""
+    _, _, name = (fact(row, told).get(key) or "").partition(f"/{row['id']}/")
     return name or None

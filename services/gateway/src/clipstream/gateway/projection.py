@@ -14,7 +14,19 @@ from typing import Any
 from clipstream.common.contracts import events
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import Stage
-from clipstream.gateway.clip import AFTER, ESSENTIAL, STAGES, UNIQUE_STARTS, Clip, StageRow, StageStatus, Status, first
+from clipstream.gateway.clip import (
+    ADMITTED,
+    AFTER,
+    ESSENTIAL,
+    STAGES,
+    Clip,
+    Leftover,
+    StageRow,
+    StageStatus,
+    Status,
+    Turn,
+    first,
+)
 
 
 def fold(clip: Clip, envelope: Envelope) -> bool:
@@ -40,6 +52,7 @@ def _ingested(clip: Clip, envelope: Envelope, event: events.ClipIngested) -> Non
     clip.media = event.media.model_dump(mode="json")
     clip.content_hash = clip.content_hash or event.content_hash
     _done(clip, envelope, "ingest")
+    _trigger(clip, envelope, "preview")
     _trigger(clip, envelope, "dedupe")
 
 
@@ -50,14 +63,33 @@ def _rejected(clip: Clip, envelope: Envelope, event: events.ClipRejected) -> Non
 
 def _unique(clip: Clip, envelope: Envelope, event: events.ClipUnique) -> None:
     clip.content_hash = clip.content_hash or event.content_hash
+    if clip.uniqueness is None or _age(clip.uniqueness) < (envelope.time, str(envelope.id)):
+        clip.uniqueness = envelope.model_dump(mode="json")
     _done(clip, envelope, "dedupe")
-    for stage in UNIQUE_STARTS:
+
+
+def _admitted(clip: Clip, envelope: Envelope, event: events.ClipAdmitted) -> None:
+    clip.admitted_at = first(clip.admitted_at, envelope.time)
+    for stage in ADMITTED:
         _trigger(clip, envelope, stage)
 
 
 def _duplicate(clip: Clip, envelope: Envelope, event: events.ClipDuplicate) -> None:
     clip.duplicate = event.model_dump(mode="json", include={"original_id", "kind", "similarity"})
     _done(clip, envelope, "dedupe")
+
+
+def _previewed(clip: Clip, envelope: Envelope, event: events.ClipPreviewed) -> None:
+    clip.preview = event.model_dump(mode="json", exclude={"video_id", "stream_id"})
+    _done(clip, envelope, "preview")
+
+
+def _playable(clip: Clip, envelope: Envelope, event: events.ClipPlayable) -> None:
+    """The source as it is beats a small rendition of it. The preview stage may have made that, and no poster."""
+    if envelope.source == "/clipstream/preview":
+        _done(clip, envelope, "preview")
+    told = {"hls_key": str(event.hls_key), "kind": event.kind}
+    clip.playable = min(clip.playable or told, told, key=lambda known: (known["kind"] != "copy", known["hls_key"]))
 
 
 def _transcoded(clip: Clip, envelope: Envelope, event: events.ClipTranscoded) -> None:
@@ -68,7 +100,12 @@ def _transcoded(clip: Clip, envelope: Envelope, event: events.ClipTranscoded) ->
 def _transcribed(clip: Clip, envelope: Envelope, event: events.ClipTranscribed) -> None:
     clip.transcript = event.model_dump(mode="json", exclude={"video_id", "stream_id"})
     _done(clip, envelope, "stt")
+    _trigger(clip, envelope, "captions")
     _trigger(clip, envelope, "search_text")
+
+
+def _captioned(clip: Clip, envelope: Envelope, event: events.ClipCaptioned) -> None:
+    _done(clip, envelope, "captions")
 
 
 def _embedded(clip: Clip, envelope: Envelope, event: events.ClipEmbedded) -> None:
@@ -89,10 +126,14 @@ _RECORDERS: Mapping[str, Callable[[Clip, Envelope, Any], None]] = {
     events.UploadCompleted.type: _uploaded,
     events.ClipIngested.type: _ingested,
     events.ClipRejected.type: _rejected,
+    events.ClipPreviewed.type: _previewed,
+    events.ClipPlayable.type: _playable,
     events.ClipUnique.type: _unique,
+    events.ClipAdmitted.type: _admitted,
     events.ClipDuplicate.type: _duplicate,
     events.ClipTranscoded.type: _transcoded,
     events.ClipTranscribed.type: _transcribed,
+    events.ClipCaptioned.type: _captioned,
     events.ClipEmbedded.type: _embedded,
     events.ClipIndexed.type: _indexed,
     events.ClipFailed.type: _gave_up,
@@ -107,10 +148,11 @@ def _done(clip: Clip, envelope: Envelope, stage: Stage) -> None:
 
 def _failed(clip: Clip, envelope: Envelope, stage: Stage, error: str, attempts: int, *, final: bool = False) -> None:
     """The earliest failure is the one shown; equal times are told apart by their words, so that order cannot matter. One
-    of a try before the newest, which an operator has taken back, only says that the clip does not wait."""
+    of a try before the newest, which an operator has taken back, only says that the clip does not wait: each try is a
+    chain of its own, and whatever part of its work fails is part of that chain."""
     row = clip.stages[stage]
     row.waived_at = first(row.waived_at, envelope.time)
-    if row.retries and not final and str(envelope.causationid) != (row.trigger or {}).get("id"):
+    if row.retries and not final and str(envelope.correlationid) != (row.trigger or {}).get("correlationid"):
         return
     row.attempts = max(row.attempts, attempts)
     known = (row.failed_at, row.error or "") if row.failed_at is not None else None
@@ -149,6 +191,8 @@ def derive(clip: Clip) -> None:
         row.state = _stage_state(row, stage in ended)
         if row.state in ("done", "skipped"):
             row.error = None
+    clip.turn = _turn(clip)
+    clip.leftover = _leftover(clip)
 
 
 def joined_at(stages: Mapping[Stage, StageRow]) -> datetime | None:
@@ -222,6 +266,25 @@ def _stage_state(row: StageRow, ended: bool) -> StageStatus:
     if ended:
         return "skipped"
     return "running" if row.state == "running" else "queued"
+
+
+def _turn(clip: Clip) -> Turn | None:
+    rows = clip.stages
+    if any(rows[stage].held and rows[stage].pending for stage in ADMITTED):
+        return "waits"
+    if not rows["transcode"].pending:
+        return None
+    if clip.admitted_at is not None:
+        return "works"
+    return None if clip.uniqueness is None else "waits"
+
+
+def _leftover(clip: Clip) -> Leftover | None:
+    if clip.playback is not None:
+        return "replaced"
+    if clip.status in ("duplicate", "rejected"):
+        return "unwanted"
+    return "ended" if clip.status == "failed" else None
 
 
 def _last(*times: datetime | None) -> datetime | None:

@@ -12,22 +12,19 @@ from uuid import UUID
 import structlog
 from asyncpg import Connection, Pool
 
-from clipstream.common.bus.port import Bus
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import EVENTS, ClipProgress, ClipReady
+from clipstream.common.contracts.events import ClipReady
 from clipstream.common.contracts.ids import EventId, derived_event_id
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
-from clipstream.gateway import webhooks
+from clipstream.gateway import webhooks, withdrawal
 from clipstream.gateway.clip import Clip
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.projection import fold
 from clipstream.gateway.repository import clips, tombstones
 from clipstream.gateway.webhooks import Standing
 
-QUEUE = "gateway.projector"
 CONSUMER = "projector"
-SLOTS = 16
 
 log = structlog.get_logger(__name__)
 
@@ -40,17 +37,14 @@ class Projector:
         self._feed = feed
         self._queued_after = queued_after
 
-    async def run(self, bus: Bus) -> None:
-        """Consume every event from now on."""
-        types = [event for event in EVENTS.values() if event is not ClipProgress]
-        await bus.consume(QUEUE, types, self.handle, slots=SLOTS)
-
-    async def handle(self, envelope: Envelope) -> None:
+    async def handle(self, envelope: Envelope) -> Clip | None:
+        """Fold one event in. The clip as it is then, or None where nothing has changed."""
         with map_database_errors():
             async with self._pool.acquire() as connection, connection.transaction():
                 clip = await self.take(connection, envelope)
         if clip is not None:
             self.tell(clip.id, clip.stream_id)
+        return clip
 
     async def take(self, connection: Connection, envelope: Envelope) -> Clip | None:
         """Fold one event in, once, inside the caller's transaction. None where it changed nothing."""
@@ -74,6 +68,7 @@ class Projector:
         if clip.status == "ready" and before.status != "ready":
             await outbox.add(connection, _ready(clip, cause))
         await clips.save(connection, clip, queued_after=self._queued_after)
+        await withdrawal.note(connection, clip, before.leftover, cause)
         await webhooks.tell(connection, clip, before)
 
     def tell(self, video_id: UUID, stream_id: UUID) -> None:

@@ -14,6 +14,7 @@ from clipstream.common.db.outbox import Relay
 from clipstream.common.store.objects import ObjectStore
 from clipstream.common.store.presign import UploadSigner
 from clipstream.gateway.auth import AccessTokens
+from clipstream.gateway.dispatcher import Dispatcher
 from clipstream.gateway.estimates import Estimates
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.idempotency import Answers
@@ -53,6 +54,7 @@ class Services:
     watching: Watching
     uploads: UploadSigner
     projector: Projector
+    dispatcher: Dispatcher
     relay: Relay
     feed: Feed
     readers: Readers

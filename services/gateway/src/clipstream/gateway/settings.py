@@ -57,6 +57,11 @@ class Settings(ServiceSettings, BusSettings, DatabaseSettings, StoreSettings, Li
     user_quota: ByteSize | None = Field(default=None, description="bytes of all clips that one user uploaded")
     stream_quota: ByteSize | None = Field(default=None, description="bytes of all clips of one stream")
     max_open_uploads: int = Field(default=1000, ge=1, description="clips of one user that wait for their file")
+    max_active_clips_per_user: int = Field(
+        default=4,
+        ge=1,
+        description="clips of one user that are worked on at once; the others wait, and nobody behind them",
+    )
     minio_webhook_token: SecretStr | None = Field(default=None, description="what the object store proves itself with")
 
     search_url: str | None = None

@@ -2,7 +2,8 @@
 what never ends is ended in words.
 
 Silence is judged by the database's clock and only after we have listened long enough ourselves. A stage that was running
-has cost one attempt; one that was only queued has not. Several gateways may sweep at once: rows are claimed by lock.
+has cost one attempt; one that was only queued has not, and one that waits for its clip's turn is not silent at all. Several
+gateways may sweep at once: rows are claimed by lock.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
 from clipstream.common.errors import Transient
 from clipstream.common.store.objects import ObjectStore
-from clipstream.gateway import commands
+from clipstream.gateway import purging
+from clipstream.gateway.dispatcher import Dispatcher
 from clipstream.gateway.idempotency import KEPT_FOR
 from clipstream.gateway.progress import Progress
 from clipstream.gateway.projector import Projector
-from clipstream.gateway.repository import deliveries, idempotency, stages, tokens, tombstones
+from clipstream.gateway.repository import deliveries, idempotency, stages, tokens
 from clipstream.gateway.repository.stages import Silent
 from clipstream.gateway.settings import Settings
 from clipstream.gateway.upload_sweeper import UploadSweeper
@@ -41,11 +43,18 @@ class Sweeper:
     """Repairs by the database's truth, every few seconds."""
 
     def __init__(
-        self, pool: Pool, store: ObjectStore, projector: Projector, progress: Progress, settings: Settings
+        self,
+        pool: Pool,
+        store: ObjectStore,
+        projector: Projector,
+        dispatcher: Dispatcher,
+        progress: Progress,
+        settings: Settings,
     ) -> None:
         self._pool = pool
         self._store = store
         self._projector = projector
+        self._dispatcher = dispatcher
         self._progress = progress
         self._settings = settings
         self._uploads = UploadSweeper(pool, store, projector, settings)
@@ -69,7 +78,8 @@ class Sweeper:
             if self._progress.listening_for_s() >= self._settings.stale_after.total_seconds():
                 await self.revive_stages()
             await self._uploads.sweep()
-            await self.purge_deleted()
+            await self._dispatcher.sweep()
+            await purging.purge_due(self._pool, self._store)
 
     async def clean(self) -> None:
         """Forget what can no longer matter."""
@@ -121,13 +131,6 @@ class Sweeper:
             return made
         links = {"correlationid": trigger.correlationid, "causationid": trigger.id, "traceparent": trigger.traceparent}
         return made.model_copy(update=links)
-
-    async def purge_deleted(self) -> None:
-        """Remove the objects of deleted videos, and once more what late workers wrote after that."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            for video_id in await tombstones.due(connection, BATCH):
-                if not await commands.purge(connection, self._store, video_id):
-                    return
 
 
 def _envelope(stage: Silent) -> Envelope | None:

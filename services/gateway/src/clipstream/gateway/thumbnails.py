@@ -1,5 +1,5 @@
-"""Marked pictures of videos, each drawn once: it is kept beside the poster and says what it was drawn from, so that one
-of an older poster or title is replaced."""
+"""Marked pictures of videos. The preview stage makes them with the poster; where it has not, they are drawn here, each
+once: it is kept under a name that says what it was drawn from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from clipstream.gateway.overlays import Mark
 
 AT_ONCE = 2
 POSTER_LIMIT = 2 << 20
-_SOURCE = "source"
 
 
 class Thumbnails:
@@ -28,22 +27,20 @@ class Thumbnails:
 
     async def marked(self, video_id: UUID, mark: Mark, *, title: str, poster: ObjectKey | None) -> ObjectKey:
         """Where the marked picture lies. Without a poster it is a card with the title's first letter."""
-        key = keys.thumbnail(VideoId(video_id), mark)
+        made = keys.thumbnail(VideoId(video_id), mark)
+        if await self._head(made) is not None:
+            return made
         found = None if poster is None else await self._head(poster)
         letter = overlays.initial(title)
-        source = f"{overlays.DESIGN} {letter if found is None else found.etag}"
-        if await self._drawn_from(key) == source:
-            return key
-        async with self._drawing:
-            if await self._drawn_from(key) != source:
-                picture = None if found is None else await self._read(found.key)
-                jpeg = await asyncio.to_thread(overlays.draw, picture, mark, letter)
-                await self._store.put(key, jpeg, content_type="image/jpeg", metadata={_SOURCE: source})
-        return key
-
-    async def _drawn_from(self, key: ObjectKey) -> str | None:
-        found = await self._head(key)
-        return None if found is None else found.metadata.get(_SOURCE)
+        version = "card" if found is None else found.etag
+        drawn = keys.derived(keys.thumbnail(VideoId(video_id)), version, f"{mark}-{overlays.DESIGN}{letter}.jpg")
+        if await self._head(drawn) is None:
+            async with self._drawing:
+                if await self._head(drawn) is None:
+                    picture = None if found is None else await self._read(found.key)
+                    jpeg = await asyncio.to_thread(overlays.draw, picture, mark, letter)
+                    await self._store.put(drawn, jpeg, content_type="image/jpeg")
+        return drawn
 
     async def _head(self, key: ObjectKey) -> ObjectInfo | None:
         try:

@@ -12,9 +12,11 @@ from asyncpg import Pool, Record
 from pydantic import BaseModel, Field
 
 from clipstream.common.contracts.events import Stage
-from clipstream.gateway.clip import STAGES, StageStatus, Status
+from clipstream.gateway.clip import ADMITTED, STAGES, StageStatus, Status
 from clipstream.gateway.estimates import UNKNOWN, Estimates, clip_left_s, in_words, stage_left_s
 from clipstream.gateway.repository import stages
+
+WAITS = "It waits for its turn: other clips of the same uploader are worked on."
 
 
 class Person(BaseModel):
@@ -67,13 +69,14 @@ class NotComplete(BaseModel):
 
 
 class StageProgress(BaseModel):
-    """One stage of one video. `progress` is 0..1, `estimate` the seconds of work left."""
+    """One stage of one video. `progress` is 0..1, `estimate` the seconds of work left, `note` what else there is to know."""
 
     stage: Stage
     state: StageStatus
     progress: float
     attempts: int
     error: str | None
+    note: str | None
     started_at: datetime | None
     finished_at: datetime | None
     estimate: float | None
@@ -169,6 +172,7 @@ async def processing(pool: Pool, estimates: Estimates, row: Record) -> Processin
                 progress=round(r.progress, 3),
                 attempts=r.record["attempts"],
                 error=r.record["error"],
+                note=_note(row, stage, r.state),
                 started_at=r.record["started_at"],
                 finished_at=r.record["finished_at"],
                 estimate=round(stage_left_s(r, paces.get(stage, UNKNOWN), duration_s), 1)
@@ -179,6 +183,18 @@ async def processing(pool: Pool, estimates: Estimates, row: Record) -> Processin
             if (r := by_stage.get(stage)) is not None
         ],
     )
+
+
+def _note(row: Record, stage: Stage, state: StageStatus) -> str | None:
+    if row["turn"] == "waits" and stage in ADMITTED and state == "queued":
+        return WAITS
+    if stage == "preview":
+        return fact(row, "preview").get("verdict")
+    made = fact(row, "playback")
+    if stage == "transcode" and made.get("damaged"):
+        are = "is" if made["damaged"] == 1 else "are"
+        return f"{made['damaged']:,} of {made['pictures']:,} pictures {are} damaged."
+    return None
 
 
 class _Row:

@@ -9,14 +9,17 @@ from collections.abc import Mapping
 from clipstream.common.bus.port import Bus
 from clipstream.common.contracts.events import Stage
 from clipstream.common.errors import Outage
-from clipstream.gateway.clip import STAGES
+from clipstream.gateway.clip import LANES, STAGES
 
 FRESH_S = 5.0
 PATIENCE_S = 2.0
 
 
 class Workers:
-    """Counts at most every five seconds; a stage that the broker does not answer for is missing."""
+    """Counts at most every five seconds; a stage that the broker does not answer for is missing.
+
+    A worker of a stage that works in parts takes from each of its queues, so that the fullest of them tells how many there are.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -33,6 +36,7 @@ class Workers:
     async def _count(self, stage: Stage) -> int | None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self._bus.consumers(stage)
+                queues = (stage, *LANES.get(stage, ()))
+                return max(await asyncio.gather(*(self._bus.consumers(queue) for queue in queues)))
         except (Outage, TimeoutError):
             return None

@@ -33,7 +33,8 @@ class Heartbeat:
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Say `started` now, and go on telling until the block ends."""
+        """Say `started` now, and go on telling until the block ends; at a good end say so: it may be some time until the
+        stage's next job on this video begins, and nobody shall take it for dead meanwhile."""
         await self.bus.progress(self.said)
         self.said = self.said.model_copy(update={"state": "running"})
         beat = asyncio.create_task(self._beat(), name=f"heartbeat {self.said.stage} {self.said.video_id}")
@@ -42,6 +43,7 @@ class Heartbeat:
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
+        await self.bus.progress(self.said.model_copy(update={"fraction": 1.0}))
 
     async def _beat(self) -> None:
         while True:

@@ -14,39 +14,42 @@ from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
 from clipstream.gateway.clip import Clip, StageRow
 
-_FACTS = ("media", "playback", "transcript", "embedding", "duplicate")
+_FACTS = ("media", "preview", "playable", "uniqueness", "playback", "transcript", "embedding", "duplicate")
 
 _LOCK = """
 SELECT id, stream_id, status, processing_index, error, failed_stage, duration_s, rejection, cancelled, dismissed_at, uploaded_at,
-       playable_at, ready_at, content_hash, stored_bytes,
-       media::text, playback::text, transcript::text, embedding::text, duplicate::text
+       playable_at, ready_at, content_hash, stored_bytes, admitted_at, turn, leftover,
+       media::text, preview::text, playable::text, uniqueness::text, playback::text, transcript::text, embedding::text,
+       duplicate::text
 FROM videos WHERE id = $1 FOR UPDATE
 """
 
 _STAGES = """
-SELECT stage, state, attempts, error, trigger::text, done_at, failed_at, skipped_at, waived_at, retries
+SELECT stage, state, attempts, error, trigger::text, done_at, failed_at, skipped_at, waived_at, retries, held
 FROM stages WHERE video_id = $1
 """
 
 _SAVE = """
 UPDATE videos
 SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_s = $6, rejection = $7, uploaded_at = $8,
-    playable_at = $9, ready_at = $10, media = $11::text::jsonb, playback = $12::text::jsonb, transcript = $13::text::jsonb,
-    embedding = $14::text::jsonb, duplicate = $15::text::jsonb, cancelled = $16, dismissed_at = $17,
-    content_hash = $18, stored_bytes = $19,
+    playable_at = $9, ready_at = $10, media = $11::text::jsonb, preview = $12::text::jsonb, playable = $13::text::jsonb,
+    uniqueness = $14::text::jsonb, playback = $15::text::jsonb, transcript = $16::text::jsonb,
+    embedding = $17::text::jsonb, duplicate = $18::text::jsonb, cancelled = $19, dismissed_at = $20,
+    content_hash = $21, stored_bytes = $22, admitted_at = $23, turn = $24, leftover = $25,
     changed_at = now(), revision = revision + 1
 WHERE id = $1
 RETURNING revision
 """
 
-# A stage that has just got its trigger waits from now on; one that has ended is watched no longer.
+# A stage that has just got its trigger waits from now on; one that has ended is watched no longer, and one that is held
+# not yet.
 _SAVE_STAGE = """
 UPDATE stages
 SET state = $3, attempts = $4, error = $5, trigger = $6::text::jsonb, done_at = $7, failed_at = $8,
-    skipped_at = $10, waived_at = $11, retries = $12,
+    skipped_at = $10, waived_at = $11, retries = $12, held = $13,
     progress = CASE WHEN $3 = 'done' THEN 1 ELSE progress END,
-    queued_at = CASE WHEN $6::text IS NOT NULL THEN coalesce(queued_at, now()) END,
-    lease_until = CASE WHEN $3 IN ('queued', 'running') AND $6::text IS NOT NULL
+    queued_at = CASE WHEN $6::text IS NOT NULL AND NOT $13 THEN coalesce(queued_at, now()) END,
+    lease_until = CASE WHEN $3 IN ('queued', 'running') AND $6::text IS NOT NULL AND NOT $13
                        THEN coalesce(lease_until, now() + $9::interval) END
 WHERE video_id = $1 AND stage = $2
 """
@@ -60,7 +63,8 @@ ON CONFLICT DO NOTHING
 # Begun anew: nothing of the tries before is counted or shown.
 _RESTART = """
 UPDATE stages
-SET queued_at = NULL, started_at = NULL, heartbeat_at = NULL, lease_until = NULL, sweeps = 0, progress = 0
+SET queued_at = NULL, started_at = NULL, heartbeat_at = NULL, lease_until = NULL, sweeps = 0, progress = 0,
+    parts = NULL
 WHERE video_id = $1 AND stage = ANY($2::text[])
 """
 
@@ -95,6 +99,9 @@ async def save(connection: Connection, clip: Clip, *, queued_after: timedelta) -
         clip.dismissed_at,
         clip.content_hash,
         clip.stored_bytes,
+        clip.admitted_at,
+        clip.turn,
+        clip.leftover,
     )
     await connection.executemany(
         _SAVE_STAGE,
@@ -126,6 +133,7 @@ def _stage_values(row: StageRow, queued_after: timedelta) -> tuple[object, ...]:
         row.skipped_at,
         row.waived_at,
         row.retries,
+        row.held,
     )
 
 
@@ -140,6 +148,7 @@ def _stage(row: Record) -> StageRow:
         skipped_at=row["skipped_at"],
         waived_at=row["waived_at"],
         retries=row["retries"],
+        held=row["held"],
     )
 
 

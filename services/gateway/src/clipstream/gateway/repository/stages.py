@@ -17,7 +17,8 @@ from clipstream.common.contracts.events import Stage
 _HEARD = """
 UPDATE stages AS s
 SET state = CASE WHEN h.state = 'retrying' THEN 'queued' ELSE 'running' END,
-    progress = CASE WHEN h.state = 'running' THEN greatest(s.progress, h.fraction) ELSE 0 END,
+    progress = CASE WHEN s.parts IS NOT NULL THEN s.progress
+                    WHEN h.state = 'running' THEN greatest(s.progress, h.fraction) ELSE 0 END,
     attempts = greatest(s.attempts, h.attempt),
     error = CASE WHEN h.state = 'retrying' THEN coalesce(h.note, s.error) ELSE s.error END,
     started_at = CASE WHEN h.state = 'retrying' THEN s.started_at ELSE coalesce(s.started_at, now()) END,
@@ -26,7 +27,26 @@ SET state = CASE WHEN h.state = 'retrying' THEN 'queued' ELSE 'running' END,
     lease_until = now() + CASE WHEN h.state = 'retrying' THEN $7::interval ELSE $8::interval END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::real[], $5::int[], $6::text[])
      AS h (video_id, stage, state, fraction, attempt, note)
-WHERE s.video_id = h.video_id AND s.stage = h.stage AND s.state IN ('queued', 'running')
+WHERE s.video_id = h.video_id AND s.stage = h.stage AND s.state IN ('queued', 'running') AND NOT s.held
+"""
+
+# Of a stage that works in parts: $3 is the part, counted from 0, $4 how many there are. How far a part was is never taken
+# back, and the stage is as far as they are on average.
+_HEARD_PART = """
+UPDATE stages
+SET parts = with_part(parts, $3, $4, $5),
+    progress = least(1, greatest(progress, mean_of(with_part(parts, $3, $4, $5)))),
+    state = $6, attempts = greatest(attempts, $7), error = coalesce($8, error),
+    started_at = CASE WHEN $6 = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
+    heartbeat_at = now(), sweeps = 0, lease_until = now() + $9::interval
+WHERE video_id = $1 AND stage = $2 AND state IN ('queued', 'running') AND NOT held
+RETURNING progress
+"""
+
+# The parts were made known: now they wait, maybe behind those of other clips.
+_RESTED = """
+UPDATE stages SET state = 'queued', heartbeat_at = now(), sweeps = 0, lease_until = now() + $3::interval
+WHERE video_id = $1 AND stage = $2 AND state IN ('queued', 'running') AND NOT held
 """
 
 _SILENT = """
@@ -40,7 +60,8 @@ FOR UPDATE OF s SKIP LOCKED
 
 _RESENT = """
 UPDATE stages
-SET state = 'queued', attempts = $3, sweeps = sweeps + 1, lease_until = now() + $4::interval, progress = 0
+SET state = 'queued', attempts = $3, sweeps = sweeps + 1, lease_until = now() + $4::interval,
+    progress = CASE WHEN parts IS NULL THEN 0 ELSE progress END
 WHERE video_id = $1 AND stage = $2
 """
 
@@ -102,6 +123,30 @@ class Pace:
 async def heard(connection: Connection, signs: Sequence[Heard], *, retrying: timedelta, running: timedelta) -> None:
     columns = zip(*((s.video_id, s.stage, s.state, s.fraction, s.attempt, s.note) for s in signs), strict=True)
     await connection.execute(_HEARD, *(list(column) for column in columns), retrying, running)
+
+
+async def heard_part(
+    connection: Connection, sign: Heard, *, part: int, parts: int, state: str, lease: timedelta
+) -> float | None:
+    """How far the stage is with that; None where it has ended, or is not to be worked on yet."""
+    progress: float | None = await connection.fetchval(
+        _HEARD_PART,
+        sign.video_id,
+        sign.stage,
+        part,
+        parts,
+        sign.fraction,
+        state,
+        sign.attempt,
+        sign.note if sign.state == "retrying" else None,
+        lease,
+    )
+    return progress
+
+
+async def rested(connection: Connection, video_id: UUID, stage: str, *, lease: timedelta) -> None:
+    """A stage that works in parts has planned them."""
+    await connection.execute(_RESTED, video_id, stage, lease)
 
 
 async def silent(connection: Connection, limit: int, *, too_old: timedelta) -> list[Silent]:

@@ -14,6 +14,7 @@ from clipstream.gateway.repository.streams import After
 _COLUMNS = """
 v.id, v.stream_id, v.uploader_id, v.title, v.filename, v.content_type, v.key, v.size_bytes, v.sha256, v.recorded_at, v.status,
 v.processing_index, v.error, v.failed_stage, v.duration_s, v.playback::text, v.transcript::text, v.media::text,
+v.preview::text, v.playable::text, v.turn,
 CASE WHEN v.dismissed_at IS NULL THEN v.duplicate::text END AS duplicate,
 v.embedding::text, v.created_at, v.uploaded_at, v.playable_at, v.ready_at, v.revision, v.description, v.tags,
 u.name AS uploader_name, u.avatar AS uploader_avatar

@@ -88,8 +88,8 @@ async def get_thumbnail(call: Call, path: VideoPath) -> web.StreamResponse:
 
 
 async def _picture(call: Call, row: Record) -> ObjectKey:
-    """What is shown of a video in its state. A duplicate was never transcoded: its original, in the same stream, shows
-    the same."""
+    """What is shown of a video in its state. Where a duplicate has no picture of its own, its original, in the same
+    stream, shows the same."""
     marked = call.services.thumbnails.marked
     if row["status"] in ("uploading", "processing"):
         return await marked(row["id"], "processing", title=row["title"], poster=_poster(row))
@@ -101,5 +101,5 @@ async def _picture(call: Call, row: Record) -> ObjectKey:
 
 
 def _poster(row: Record) -> ObjectKey | None:
-    """Made by transcoding: before that nobody need ask the store."""
-    return keys.thumbnail(VideoId(row["id"])) if fact(row, "playback") else None
+    """Before a stage has said that it is there nobody need ask the store."""
+    return keys.thumbnail(VideoId(row["id"])) if fact(row, "preview") or fact(row, "playback") else None

@@ -138,6 +138,7 @@ async def delete_stream(call: Call, path: StreamPath) -> None:
     """Delete a stream with all its videos and everything that was made of them"""
     services = call.services
     gone = await stream_commands.delete_stream(services.pool, path.stream_id, by=call.caller.id)
+    await services.dispatcher.sweep()
     services.feed.deleted(gone)
     services.readers.look_again()
     services.relay.wake()

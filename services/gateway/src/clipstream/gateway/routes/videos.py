@@ -8,7 +8,7 @@ from uuid import UUID
 from asyncpg import Record
 from pydantic import BaseModel, Field
 
-from clipstream.gateway import commands, edits, views
+from clipstream.gateway import commands, edits, purging, views
 from clipstream.gateway.access import Access
 from clipstream.gateway.clip import Status
 from clipstream.gateway.fields import Prose, Tag, Tags, Title, Words
@@ -98,9 +98,10 @@ async def delete_video(call: Call, path: VideoPath) -> None:
     if not await commands.delete_video(services.pool, video_id=path.video_id, stream_id=stream_id):
         raise Problem(404, "Video not found")
     services.projector.tell(path.video_id, stream_id)
+    await services.dispatcher.sweep()
     try:
         async with asyncio.timeout(PURGE_PATIENCE_S), services.pool.acquire() as connection, connection.transaction():
-            await commands.purge(connection, services.store, path.video_id)
+            await purging.purge(connection, services.store, path.video_id)
     except TimeoutError:
         return  # the sweeper removes the rest
 
