@@ -293,6 +293,8 @@ def test_a_hole_in_the_sound_is_silent_and_what_follows_in_time(tmp_path: Path) 
         for packet in reader.demux():
             lost = packet.stream.type == "audio" and packet.pts is not None and 1500 <= packet.pts < 2500
             if packet.size and not lost:
+                if packet.stream.type == "audio" and packet.pts is not None and packet.pts >= 2500:
+                    packet.pts, packet.dts = packet.pts + 12, packet.pts + 12  # so that the hole is no whole packets
                 packet.stream = copies[packet.stream_index]
                 writer.mux(packet)
     copy = copied(source)
@@ -303,7 +305,7 @@ def test_a_hole_in_the_sound_is_silent_and_what_follows_in_time(tmp_path: Path) 
     first = float(pictures(whole)[0][0])
     assert abs(offset_s((start - first, heard), (mine_start, mine))) <= 0.001
     shifted = (2.7, heard[late + round(first * 48_000) :]), (2.7, mine[late - round(mine_start * 48_000) :])
-    assert abs(offset_s(*shifted)) <= 0.0015
+    assert abs(offset_s(*shifted) - 0.012) <= 0.0015
     assert np.abs(mine[round(1.6 * 48_000) : round(2.4 * 48_000)]).max() < 0.001
 
 
@@ -389,14 +391,17 @@ def test_a_file_with_its_index_at_the_end_is_read_once(tmp_path: Path) -> None:
         asked.append(length)
         return body[offset : offset + length]
 
+    ranges = open_ranges(fetch, len(body))
+    handed_over: list[int] = []
     made = copy_source(
-        open_ranges(fetch, len(body)),
+        ranges,
         scratch=tmp_path,
         media=media,
         most_bit_rate=BIT_RATE,
-        emit=lambda _: None,
+        emit=lambda _: handed_over.append(ranges.tell()),
         progress=lambda _: None,
     )
     assert made.ladder
+    assert handed_over[3] < len(body) // 2 < handed_over[-1]  # both headers, and the first segment of each
     assert sum(asked) <= len(body) + 2 * BLOCK_BYTES
     assert len(asked) <= 4 + len(body) // BLOCK_BYTES
