@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -15,8 +17,11 @@ from clipstream.common.contracts.media import MediaInfo
 from clipstream.ingest.processor import Bounds, probe
 from clipstream.transcode.made import SourceCopy, Track
 from clipstream.transcode.sourcecopy import copy_source
+from corpus.gameplay import render_clip
 
 BIT_RATE = 24_000_000
+X264 = {"preset": "ultrafast"}
+small_clip = partial(render_clip, width=160, height=90)
 
 
 @dataclass(frozen=True)
@@ -98,3 +103,41 @@ def offset_s(
     around = other[1][round((begin - other[0]) * rate) - reach :][: len(first) + 2 * reach]
     alike = np.correlate(around.astype(np.float64), first.astype(np.float64), "valid")
     return float((int(np.argmax(alike)) - reach) / rate)
+
+
+def times(track: Track) -> list[tuple[Fraction, Fraction]]:
+    """(start, end) of each segment, in seconds."""
+    return [
+        (Fraction(each.start, track.timescale), Fraction(each.start + each.duration, track.timescale))
+        for each in track.segments
+    ]
+
+
+def in_seconds(*spans: tuple[float, float]) -> list[tuple[Fraction, Fraction]]:
+    return [(Fraction(start), Fraction(end)) for start, end in spans]
+
+
+def assert_same(source: Path, copy: Copied, *, within_s: float = 0.001) -> None:
+    """Pixels, their distances in time, samples, and how far those are from the pictures."""
+    theirs, ours = pictures(source), pictures(copy.joined(copy.video))
+    assert [pixels for _, pixels in ours] == [pixels for _, pixels in theirs]
+    begins = times(copy.video)[0][0]
+    for (one, _), (other, _) in zip(theirs, ours, strict=True):
+        assert abs((one - theirs[0][0]) - (other - ours[0][0])) <= Fraction(1, copy.video.timescale)
+    start, heard = sound(source)
+    mine = sound(copy.joined(copy.audio))
+    assert abs(offset_s((start - float(theirs[0][0]) + float(begins), heard), mine)) <= within_s
+
+
+def trim_head(path: Path, seconds: float) -> Path:
+    """Begin later by edit lists alone, as phones trim."""
+    body = bytearray(path.read_bytes())
+    movie = struct.unpack_from(">I", body, body.index(b"mvhd") + 16)[0]
+    place = 0
+    while (place := body.find(b"elst", place + 1)) >= 0:
+        mdhd = body.index(b"mdhd", place)
+        scale = struct.unpack_from(">I", body, mdhd + 16)[0]
+        shown, first = struct.unpack_from(">Ii", body, place + 12)
+        struct.pack_into(">Ii", body, place + 12, shown - round(seconds * movie), first + round(seconds * scale))
+    path.write_bytes(body)
+    return path

@@ -236,6 +236,28 @@ async def test_a_copy_that_cannot_be_made_does_not_hold_back_the_poster(
     assert previewed.verdict == "The source cannot be played as it is. The file is odd."
 
 
+async def test_a_decoder_that_dies_three_times_is_no_reason_not_to_encode(
+    clip: Path, disk_store: DiskStore, attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, attempt = await ingested(disk_store, clip), attempts()
+    await failing(attempt, monkeypatch, "copy_source", Transient("the decoder died"))
+    for attempt.attempt in (1, 2):
+        with pytest.raises(Transient):
+            await ensure_copy(attempt, event, BIT_RATE)
+    attempt.attempt = 3
+    refused = await ensure_copy(attempt, event, BIT_RATE)
+    assert refused.made.verdict == "The source cannot be played as it is. the decoder died"
+    assert await ensure_copy(attempts(), event, BIT_RATE) == refused
+
+
+async def test_an_original_that_is_gone_is_no_verdict(clip: Path, disk_store: DiskStore, attempts: Attempts) -> None:
+    event = await ingested(disk_store, clip)
+    await disk_store.delete(event.key)
+    with pytest.raises(NotFound):
+        await ensure_copy(attempts(), event, BIT_RATE)
+    assert await names(disk_store, event.video_id) == []
+
+
 async def test_without_either_the_stage_fails_in_words(
     odd_clip: Path, disk_store: DiskStore, attempts: Attempts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

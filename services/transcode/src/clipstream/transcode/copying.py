@@ -12,7 +12,7 @@ from clipstream.common.contracts import keys
 from clipstream.common.contracts.events import ClipAdmitted, ClipIngested
 from clipstream.common.contracts.ids import VideoId
 from clipstream.common.contracts.keys import ObjectKey
-from clipstream.common.errors import Conflict, NotFound, Permanent
+from clipstream.common.errors import Conflict, NotFound, Permanent, Transient
 from clipstream.common.stage.context import Limits, StageContext
 from clipstream.common.store.objects import ObjectStore
 from clipstream.transcode.made import SourceCopy
@@ -21,6 +21,8 @@ from clipstream.transcode.sourcecopy import copy_source
 
 FORMAT = 1
 """Raised whenever the same source begins to give another copy, so that old and new segments never share a prefix."""
+
+TRIES = 3
 
 LIMITS = Limits(wall=timedelta(minutes=20), cpu=timedelta(minutes=10), memory_bytes=2 << 30, file_bytes=1 << 30)
 
@@ -88,13 +90,22 @@ async def _make(
             media=clip.media,
             most_bit_rate=most_bit_rate,
         )
-    except Permanent as reason:
+    except (Permanent, Transient) as reason:
+        if not _final(reason, context.attempt):
+            raise
         return KeptCopy(copy_id=copy, made=SourceCopy(verdict=f"The source cannot be played as it is. {reason}"))
     if not made.tracks:
         return KeptCopy(copy_id=copy, made=made)
     settled = {track.kind: track for track in await shelf.settle(made.tracks)}
     made = made.model_copy(update={"video": settled.get("video"), "audio": settled.get("audio")})
     return KeptCopy(copy_id=copy, made=made, stored_bytes=shelf.stored_bytes)
+
+
+def _final(reason: Permanent | Transient, attempt: int) -> bool:
+    """Whether this means that there will be no copy. A decoder that dies again and again is no reason not to encode."""
+    if isinstance(reason, Permanent):
+        return not isinstance(reason, NotFound)
+    return type(reason) is Transient and attempt >= TRIES
 
 
 async def _withdraw(store: ObjectStore, prefix: ObjectKey) -> None:
