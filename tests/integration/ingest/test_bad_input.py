@@ -20,6 +20,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Rejected
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.isolate import isolate
+from clipstream.common.stage.outputs import Take
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.common.store.objects import ObjectStore
 from clipstream.ingest.processor import Bounds
@@ -44,10 +45,18 @@ class Context:
         *,
         source: ObjectKey | None = None,
         limits: Limits | None = None,
+        take: Take | None = None,
         **arguments: object,
     ) -> T:
         return await isolate(
-            target, store=self.store, source=source, scratch=self.scratch, limits=limits, progress=None, **arguments
+            target,
+            store=self.store,
+            source=source,
+            scratch=self.scratch,
+            limits=limits,
+            progress=None,
+            take=take,
+            **arguments,
         )
 
     async def thread(self, target: Callable[..., T], *args: Any, **kwargs: Any) -> T:

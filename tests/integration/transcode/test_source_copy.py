@@ -31,7 +31,7 @@ def test_pixels_and_samples_are_the_sources(tmp_path: Path, name: str) -> None:
     source = small_clip(tmp_path / name, seed=1, duration_s=3, gop=30, b_frames=2, container_options=options)
     copy = copied(source)
     assert copy.made.verdict == "The source is played as it is."
-    assert (copy.made.ladder, copy.made.sound) == (True, True)
+    assert copy.made.ladder
     assert (copy.video.width, copy.video.height, copy.video.frame_rate) == (160, 90, 30.0)
     assert_same(source, copy)
 

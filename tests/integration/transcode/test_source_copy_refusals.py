@@ -86,7 +86,6 @@ def test_each_hindrance_is_told(tmp_path: Path, name: str, write: Callable[[Path
     assert copy.made.verdict.startswith("The source cannot be played as it is. ")
     assert copy.made.tracks == ()
     assert not copy.made.ladder
-    assert not copy.made.sound
 
 
 def test_a_source_above_the_bit_rate_is_not_opened(tmp_path: Path) -> None:

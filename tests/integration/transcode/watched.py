@@ -131,7 +131,7 @@ def watch(
     parts[SOUND] = _part(encode_sound, source, encodes, plan) if plan.sound else PartMade(tracks=())
     made = joined(plan, parts, RunId("watched"), SOUND)
     videos = [_stream(each.track, copies if plan.top == each.track.name else encodes) for each in made.videos]
-    sounds = [_stream(each.track, copies if plan.source.sound else encodes) for each in made.audios]
+    sounds = [_stream(each.track, encodes) for each in made.audios]
     return Watched(
         videos=tuple(stream for stream in videos if stream.name != plan.top),
         copies=tuple(stream for stream in videos if stream.name == plan.top),

@@ -110,7 +110,6 @@ def test_a_plan_is_named_after_all_that_changes_the_output() -> None:
         plan_id(replace(recipe, encoder="h264_nvenc"), "abc", no),
         plan_id(recipe, "b", no),
         plan_id(recipe, "abc", SourceCopy(verdict="Yes.", ladder=True)),
-        plan_id(recipe, "abc", SourceCopy(verdict="Yes.", sound=True)),
     ]
     assert len(set(names)) == len(names)
     assert names[0] == plan_id(replace(recipe, ladder=(720, 480), max_duration_s=90), "abc", no)

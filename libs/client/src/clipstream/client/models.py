@@ -30,7 +30,10 @@ class CancelOrder(BaseModel):
         extra="forbid",
     )
     video_id: UUID
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"] | None = None
+    stage: (
+        Literal["ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"]
+        | None
+    ) = None
 
 
 class CreatedKey(BaseModel):
@@ -59,7 +62,9 @@ class CreatedWebhook(BaseModel):
 
 class CurrentJob(BaseModel):
     video_id: UUID
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+    stage: Literal[
+        "ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"
+    ]
 
 
 class DeliveryView(BaseModel):
@@ -372,7 +377,8 @@ class Person(BaseModel):
 class Playback(BaseModel):
     """
     Where a player finds the video. Addresses are good for some hours; `bitrates` are the heights of the renditions.
-    Captions come later than the pictures: `captions_url` is null until then, and where nothing was said.
+    Captions come later than the pictures: `captions_url` is null until then, and where nothing was said. `storyboard_url` is
+    WebVTT that names regions of pictures, `preview_url` a short silent MP4.
     """
 
     hls_url: str
@@ -380,6 +386,7 @@ class Playback(BaseModel):
     bitrates: list[int]
     captions_url: str | None
     storyboard_url: str | None
+    preview_url: str | None
 
 
 class PointOfView(BaseModel):
@@ -440,7 +447,9 @@ class QueuedJob(BaseModel):
     video_id: UUID
     stream_id: UUID
     title: str
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+    stage: Literal[
+        "ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"
+    ]
     state: Literal["queued", "running", "failed"]
     progress: float
     attempts: int
@@ -460,7 +469,9 @@ class ReceivedPart(BaseModel):
 
 class RetriedJob(BaseModel):
     video_id: UUID
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+    stage: Literal[
+        "ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"
+    ]
 
 
 class RetryOrder(BaseModel):
@@ -470,7 +481,10 @@ class RetryOrder(BaseModel):
         extra="forbid",
     )
     video_id: UUID | None = None
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"] | None = None
+    stage: (
+        Literal["ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"]
+        | None
+    ) = None
     all: bool = False
 
 
@@ -582,7 +596,9 @@ class SkipOrder(BaseModel):
         extra="forbid",
     )
     video_id: UUID
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+    stage: Literal[
+        "ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"
+    ]
 
 
 class Spoken(BaseModel):
@@ -599,7 +615,9 @@ class StageLoad(BaseModel):
     null where it does not say; `estimated_wait_s`: until all of it is done.
     """
 
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+    stage: Literal[
+        "ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"
+    ]
     queued: int
     running: int
     failed: int
@@ -609,13 +627,16 @@ class StageLoad(BaseModel):
 
 
 class StageProgress(BaseModel):
-    """One stage of one video. `progress` is 0..1, `estimate` the seconds of work left."""
+    """One stage of one video. `progress` is 0..1, `estimate` the seconds of work left, `note` what else there is to know."""
 
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+    stage: Literal[
+        "ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"
+    ]
     state: Literal["queued", "running", "done", "failed", "skipped"]
     progress: float
     attempts: int
     error: str | None
+    note: str | None
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
     estimate: float | None
@@ -627,7 +648,9 @@ class StageStats(BaseModel):
     `repeated_last_day` counts attempts after the first, `retries` what operators had tried again.
     """
 
-    stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"]
+    stage: Literal[
+        "ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"
+    ]
     done_last_hour: int
     done_last_day: int
     failed_last_hour: int
@@ -640,7 +663,10 @@ class StageStats(BaseModel):
 
 
 class StillProcessing(BaseModel):
-    """No rendition is finished yet. With `hls_url` a provisional one can be played already."""
+    """
+    Not every rendition is finished yet. With `hls_url` a provisional one can be played already: the source as it is, or
+    the beginning of a small rendition, to which more is added. Ask again for the rest.
+    """
 
     error: str = "Video still processing"
     processing_index: int
@@ -865,7 +891,10 @@ class VideoDetails(BaseModel):
     width: int | None
     height: int | None
     error: str | None
-    failed_stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"] | None
+    failed_stage: (
+        Literal["ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"]
+        | None
+    )
     playable_at: AwareDatetime | None
     ready_at: AwareDatetime | None
 
@@ -1021,7 +1050,10 @@ class Processing(BaseModel):
     status: Literal["uploading", "processing", "ready", "duplicate", "failed", "rejected"]
     processing_index: int
     error: str | None
-    failed_stage: Literal["ingest", "dedupe", "transcode", "stt", "embed", "search_text", "search_vectors"] | None
+    failed_stage: (
+        Literal["ingest", "preview", "dedupe", "transcode", "stt", "embed", "captions", "search_text", "search_vectors"]
+        | None
+    )
     uploaded_at: AwareDatetime
     playable_at: AwareDatetime | None
     ready_at: AwareDatetime | None

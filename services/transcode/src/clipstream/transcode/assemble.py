@@ -64,8 +64,8 @@ def joined(
     pictures, damaged = sum(part.pictures for part in parts.values()), sum(part.damaged for part in parts.values())
     if damaged > DAMAGED_SHARE * pictures:
         raise Permanent(f"This clip is damaged: {damaged} of its {pictures} pictures cannot be decoded cleanly.")
-    videos = _videos(plan, stitched([parts[number] for number in sorted(parts) if number != SOUND]))
-    audios = _audios(plan, parts[SOUND])
+    videos = _videos(plan, stitched([parts[number] for number in sorted(parts) if number != SOUND]), damaged)
+    audios = tuple(Placed(track, _prefix(plan.plan_id)) for track in parts[SOUND].tracks)
     if plan.media.video is not None and not videos:
         raise Permanent("Not one picture of this clip could be decoded.")
     if not videos and not audios:
@@ -85,18 +85,13 @@ def joined(
     )
 
 
-def _videos(plan: Plan, tracks: tuple[Track, ...]) -> tuple[Placed, ...]:
-    """Largest first, the copied source on top where it is one of them."""
+def _videos(plan: Plan, tracks: tuple[Track, ...], damaged: int) -> tuple[Placed, ...]:
+    """Largest first, the copied source on top where it is one of them. A damaged source, over which some browsers stop, is
+    only shown where nothing else was made."""
     made = tuple(Placed(track, _prefix(plan.plan_id)) for track in tracks)
-    if plan.top is None or plan.source.video is None:
+    if plan.top is None or plan.source.video is None or (damaged and made):
         return made
     return (Placed(plan.source.video.model_copy(update={"name": plan.top}), plan.source_prefix), *made)
-
-
-def _audios(plan: Plan, sound: PartMade) -> tuple[Placed, ...]:
-    if plan.source.sound and plan.source.audio is not None:
-        return (Placed(plan.source.audio.model_copy(update={"name": "audio"}), plan.source_prefix),)
-    return tuple(Placed(track, _prefix(plan.plan_id)) for track in sound.tracks)
 
 
 def _duration_s(videos: tuple[Placed, ...], audios: tuple[Placed, ...]) -> float:

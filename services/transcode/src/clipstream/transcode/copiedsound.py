@@ -31,7 +31,6 @@ class AacTrack:
     """Lays AAC packets end to end. Where the source left some out, silence stands in, so that all after it is in time."""
 
     def __init__(self, scratch: Path, emit: Emit, sample_rate: int, channels: int, config: bytes) -> None:
-        self.gapless = True
         self._files = CopiedTrack(scratch, f"{SOURCE}-audio", sample_rate, emit)
         self._rate, self._channels, self._config = sample_rate, channels, config
         self._lead: list[tuple[int, bytes]] = []
@@ -83,10 +82,8 @@ class AacTrack:
     def _place(self, at: int, data: bytes) -> None:
         ahead = at - self._next
         if ahead < -STEADY_S * self._rate:
-            self.gapless = False
             return
         if ahead > STEADY_S * self._rate:
-            self.gapless = self.gapless and not self._fragment and not self._files.segments
             self._fill(at, ahead // FRAME)
         self._append(self._next, data)
 
@@ -120,10 +117,6 @@ class CopiedSound:
     @property
     def track(self) -> Track | None:
         return self._track.track
-
-    @property
-    def gapless(self) -> bool:
-        return self._track.gapless
 
     def begin(self, origin_s: Fraction) -> None:
         self._origin = origin_s

@@ -24,8 +24,6 @@ BIT_RATE = 128_000
 class EncodedSound:
     """Takes the packets of one sound track. What comes before `begin` waits."""
 
-    gapless = False
-
     def __init__(self, stream: AudioStream, scratch: Path, emit: Emit, longest_s: float) -> None:
         self._stream, self._longest_s = stream, longest_s
         encoder: AudioCodecContext = av.CodecContext.create("aac", "w")

@@ -83,14 +83,14 @@ class SourceCopy(_Facts):
     """The source repackaged without being encoded again, or why that cannot be: `verdict` is a sentence either way.
 
     `video` has the source's own timing. `ladder` says whether it can also be the top rendition of a ladder beside encodes at
-    a constant rate, and `sound` whether `audio` can stay as it is, too. `audio` is None where the source has none.
+    a constant rate. `audio` is None where the source has none; a ladder has sound of its own, which was decoded once, so that
+    no damage in it reaches a browser.
     """
 
     verdict: str
     video: Track | None = None
     audio: Track | None = None
     ladder: bool = False
-    sound: bool = False
 
     @property
     def tracks(self) -> tuple[Track, ...]:

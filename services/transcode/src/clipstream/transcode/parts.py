@@ -58,10 +58,11 @@ def build(*, long: bool, slots: int = 1) -> StageSpec[PartPlanned]:
                 return planning.parts_of(await planning.keep(store, video_id, in_software(plan)), event)
             await _keep(context, event, made)
         there = await finished(store, video_id, plan)
-        if len(there) == plan.parts:
-            output = await assemble(context, video_id, plan, await load(store, video_id, plan, there), event.part)
-            return [transcoded(event, output)] if output else []
-        return await _show_beginning(event, plan, there, context)
+        playable = await _show_beginning(event, plan, there, context)
+        if len(there) < plan.parts:
+            return playable
+        output = await assemble(context, video_id, plan, await load(store, video_id, plan, there), event.part)
+        return [*playable, transcoded(event, output)] if output else playable
 
     return StageSpec(
         name="transcode",
@@ -135,6 +136,6 @@ async def _show_beginning(
         return await load(context.store, event.video_id, plan, await finished(context.store, event.video_id, plan))
 
     hls_key = await provisional.write_growing(context.store, event.video_id, plan, done)
-    if hls_key is None or event.part > SOUND + 1:
+    if hls_key is None or event.part > SOUND + 1 or len(there) == plan.parts:
         return []
     return [ClipPlayable(video_id=event.video_id, stream_id=event.stream_id, hls_key=hls_key, kind="rendition")]

@@ -62,7 +62,7 @@ def plan_clip(
         encoder=recipe.encoder,
         source=source,
         source_prefix=f"segments/{copy_id}/",
-        sound=bool(media.audio) and not source.sound,
+        sound=bool(media.audio),
         segment_s=SEGMENT_S,
     )
     if media.video is None:
@@ -92,7 +92,7 @@ def plan_clip(
 def plan_id(recipe: Recipe, source_etag: str, source: SourceCopy) -> str:
     """The name of this recipe applied to this source: everything that makes the output another one goes in."""
     made = [FORMAT, sorted(recipe.ladder), recipe.preset, recipe.encoder, CRF, SEGMENT_S, recipe.chunk_s]
-    made += [source_etag.strip('"'), source.ladder, source.sound]
+    made += [source_etag.strip('"'), source.ladder]
     return hashlib.sha256(json.dumps(made).encode()).hexdigest()[:12]
 
 

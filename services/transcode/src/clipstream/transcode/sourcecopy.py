@@ -29,14 +29,9 @@ from clipstream.transcode.segments import Emit
 _SPARE_S = 60.0
 """Sound may go on for so long after what the file says is its end."""
 
-_LADDER_SAMPLE_RATE = 48_000
-
 
 class SoundOfCopy(Protocol):
     """Packets in, a track out. `begin` says where the clip begins on the file's own clock."""
-
-    @property
-    def gapless(self) -> bool: ...
 
     @property
     def track(self) -> Track | None: ...
@@ -83,7 +78,6 @@ class _Copy:
         self._sound_stream = next((each for each in heard if each.disposition & Disposition.default), None) or next(
             iter(heard), None
         )
-        self._alone = len(heard) == 1
         self._sound = self._heard(self._sound_stream, into, emit) if self._sound_stream else None
         self._begun = False
 
@@ -157,20 +151,6 @@ class _Copy:
             video=self._picture.track if self._picture else None,
             audio=audio,
             ladder=fault is None,
-            sound=self._stays(audio is not None),
-        )
-
-    def _stays(self, heard: bool) -> bool:
-        """Whether the sound needs no encoding for the ladder either."""
-        stream = self._sound_stream
-        return (
-            heard
-            and self._alone
-            and stream is not None
-            and isinstance(self._sound, CopiedSound)
-            and self._sound.gapless
-            and stream.sample_rate == _LADDER_SAMPLE_RATE
-            and stream.codec_context.channels <= 2
         )
 
 
