@@ -150,8 +150,8 @@ def test_frame_rates_are_fractions(rate: Fraction, written: str) -> None:
     ],
 )
 def test_one_segment_is_enough_to_begin(ticks: tuple[int, ...], buffer: str) -> None:
-    """Players may wait until minBufferTime is loaded. Sound's segments may be longer than the pictures' by a frame: as long as the
-    longest of all would mean a second segment of pictures."""
+    """Players may wait until minBufferTime is loaded. Sound's segments may be longer than the pictures' by a frame: as long
+    as the longest of all would mean a second segment of pictures."""
     spoken = sound(ticks=[193_024] * 3, sizes=[9] * 3)
     if len(ticks) == 1:
         spoken = sound(ticks=[1], sizes=[9])

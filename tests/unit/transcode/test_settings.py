@@ -20,5 +20,5 @@ def test_a_ladder_without_sense_is_refused(ladder: str) -> None:
 
 def settings(ladder: str) -> Settings:
     return Settings.model_validate(
-        {"amqp_url": "amqp://guest:guest@localhost/", "storage_root": "/tmp/media", "transcode_ladder": ladder}
+        {"amqp_url": "amqp://guest:guest@localhost/", "storage_root": "media", "transcode_ladder": ladder}
     )
