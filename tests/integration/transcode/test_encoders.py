@@ -20,7 +20,7 @@ from clipstream.common.errors import EncoderFailed, Outage, Permanent, Transient
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.isolate import isolate
 from clipstream.transcode.colour import BT709
-from clipstream.transcode.encoders import HARDWARE, codec_options, describe, devices, encoding, is_to_blame
+from clipstream.transcode.encoders import HARDWARE, codec_options, describe, devices, encoding, forced_keys, is_to_blame
 from clipstream.transcode.hardware import working_encoder
 from clipstream.transcode.planned import Rendition
 from clipstream.transcode.trial import GOPS, HEIGHT, PICTURES, WIDTH, judge, record, try_encoder
@@ -41,6 +41,12 @@ def test_x264_begins_gops_where_it_is_told_and_after_so_many_pictures() -> None:
     options = codec_options("libx264", SMALL, 6, "veryfast")
     with pytest.raises(EncoderFailed, match=r"at pictures 0, 6, 8, 14, 15, 21, 25 instead of 0, 8, 15, 25"):
         judge(record("libx264", options))
+
+
+def test_x264_is_told_only_of_gops_that_it_would_not_begin_by_itself() -> None:
+    assert forced_keys("libx264", (0, 120, 240, 360), 120) == frozenset()
+    assert forced_keys("libx264", (240, 340, 460, 580, 600), 120) == {340, 600}
+    assert forced_keys("h264_nvenc", (240, 360, 480), 120) == {240, 360, 480}
 
 
 async def test_a_card_that_is_not_there_is_told_across_the_cage(tmp_path: Path) -> None:

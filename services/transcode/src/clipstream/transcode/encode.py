@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from clipstream.transcode.chunking import SEGMENT_GOPS, gop_frames
 from clipstream.transcode.colour import Colour
-from clipstream.transcode.encoders import add_stream, codec_options, encoding
+from clipstream.transcode.encoders import add_stream, codec_options, encoding, forced_keys
 from clipstream.transcode.lane import Lane
 from clipstream.transcode.made import Track
 from clipstream.transcode.planned import ChunkPlan, Plan, Rendition
@@ -33,7 +33,6 @@ class VideoLane(Lane[Shown]):
     ) -> None:
         super().__init__(f"encode-{rendition.name}")
         self._rendition, self._rate = rendition, plan.frame_rate
-        self._keys = frozenset(chunk.gops)
         self._sink = SegmentWriter(
             directory, rendition.name, _boundaries(chunk, self._rate), emit, first=chunk.first_segment
         )
@@ -42,6 +41,7 @@ class VideoLane(Lane[Shown]):
             self._sink, "w", format="mp4", container_options={"movflags": flags}, buffer_size=_WRITE_BUFFER
         )
         self._encoder, gop = plan.encoder, _longest_gop(chunk, self._rate)
+        self._keys = forced_keys(plan.encoder, chunk.gops, gop)
         options = codec_options(plan.encoder, rendition, gop, plan.preset)
         self._stream = add_stream(self._output, plan.encoder, rendition, self._rate, colour, gop, options)
 
