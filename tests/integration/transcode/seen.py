@@ -19,7 +19,7 @@ from clipstream.transcode.made import Poster
 from clipstream.transcode.picture import Preparation
 from clipstream.transcode.planned import Plan
 from clipstream.transcode.poster import draw_poster
-from clipstream.transcode.storyboard import compose
+from clipstream.transcode.sprite import compose
 from clipstream.transcode.taps import Taps
 from corpus.gameplay import render_clip
 from corpus.world import World

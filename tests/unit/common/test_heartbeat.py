@@ -71,10 +71,11 @@ def test_it_is_heard_at_most_once_a_second() -> None:
 
 def test_it_never_goes_over_the_end_nor_back() -> None:
     said = heard(told([0.5, 0.25, float("nan"), -3.0, 7.0, 0.1], every_s=2.0))
-    assert [event.fraction for _, event in said] == [0.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0]
+    assert [event.fraction for _, event in said] == [0.0, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0]
 
 
 def test_silence_is_broken_every_ten_seconds() -> None:
     said = heard(told([0.5], every_s=45.0))
-    assert [round(moment) for moment, _ in said] == [0, 1, 11, 21, 31, 41]
-    assert {event.fraction for _, event in said[1:]} == {0.5}
+    assert [round(moment) for moment, _ in said] == [0, 1, 11, 21, 31, 41, 45]
+    assert {event.fraction for _, event in said[1:-1]} == {0.5}
+    assert said[-1][1].fraction == 1.0, "a good end is told"

@@ -11,7 +11,7 @@ from clipstream.common.contracts.ids import RunId, VideoId
 from clipstream.common.errors import Conflict, Permanent
 from clipstream.common.stage.context import StageContext
 from clipstream.common.store.objects import ObjectStore
-from clipstream.transcode import hover, storyboard
+from clipstream.transcode import hover, sprite
 from clipstream.transcode.assembled import (
     PREVIEW,
     SPRITE,
@@ -122,10 +122,10 @@ async def _draw(
         _raw(context.store, video_id, plan, {number: part.tiles_file for number, part in parts.items()}),
         _raw(context.store, video_id, plan, {number: part.preview_file for number, part in parts.items()}),
     )
-    (sprite, cues), preview = await asyncio.gather(
-        context.thread(storyboard.compose, tiles, plan), context.thread(hover.compose_preview, frames, plan)
+    (tiles_jpeg, cues), preview = await asyncio.gather(
+        context.thread(sprite.compose, tiles, plan), context.thread(hover.compose_preview, frames, plan)
     )
-    return {SPRITE: sprite, STORYBOARD: cues.encode(), PREVIEW: preview}
+    return {SPRITE: tiles_jpeg, STORYBOARD: cues.encode(), PREVIEW: preview}
 
 
 async def _raw(store: ObjectStore, video_id: VideoId, plan: Plan, files: Mapping[int, Path | None]) -> dict[int, bytes]:

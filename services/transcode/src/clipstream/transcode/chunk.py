@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -159,7 +158,7 @@ class _Chunk:
 
 
 def _black(width: int, height: int) -> av.VideoFrame:
-    width, height = max(2, width // 2 * 2), max(2, height // 2 * 2)
-    planes = np.full((height // 2 * 3, width), 128, np.uint8)
-    planes[:height] = 16
-    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    frame = av.VideoFrame(max(2, width // 2 * 2), max(2, height // 2 * 2), "yuv420p")
+    for plane, level in zip(frame.planes, (16, 128, 128), strict=True):
+        plane.update(bytes([level]) * plane.buffer_size)
+    return frame

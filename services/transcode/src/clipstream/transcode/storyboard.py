@@ -1,26 +1,20 @@
-"""The storyboard: small pictures at even distances over the whole clip, as one sprite and a WebVTT list of where each is.
+"""The storyboard in numbers: small pictures at even distances over the whole clip.
 
 Which slot shows which tile follows from the plan alone, so that chunks that know nothing of each other make each tile
-once. Pictures come as raw RGB from children that decoded untrusted files: only their length is looked at here.
+once. sprite.py draws them; children that take pictures for it need not know how.
 """
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-
-from PIL import Image
 
 from clipstream.transcode.planned import ChunkPlan, Plan
 
 MOST_TILES = 100
-COLUMNS = 10
 LONG_SIDE = 160
-SPRITE = "storyboard.jpg"
 _SLIVER = 0.1
 """A last tile that would be shown for less than this share of the others' time is left to the one before."""
-_QUALITY = 75
 
 
 def tile_size(width: int, height: int) -> tuple[int, int]:
@@ -77,27 +71,3 @@ def gathered(made: Mapping[int, bytes], slots: Sequence[int], size: tuple[int, i
             pictures.append(picture)
     missing = len(slots) - len(pictures)
     return pictures + missing * (pictures[-1:] or [bytes(picture_bytes)])
-
-
-def compose(made: Mapping[int, bytes], plan: Plan) -> tuple[bytes, str]:
-    """The sprite as JPEG and its WebVTT. `made` is what each chunk's tiles file holds, by the chunk's number."""
-    width, height = plan.tile
-    spans = tile_spans(plan)
-    columns = min(COLUMNS, len(spans))
-    places = [(index % columns * width, index // columns * height) for index in range(len(spans))]
-    sprite = Image.new("RGB", (columns * width, math.ceil(len(spans) / columns) * height))
-    for place, picture in zip(places, gathered(made, tile_slots(plan), plan.tile, plan), strict=True):
-        sprite.paste(Image.frombytes("RGB", plan.tile, picture), place)
-    jpeg = io.BytesIO()
-    sprite.save(jpeg, "JPEG", quality=_QUALITY, optimize=True)
-    cues = [
-        f"{_clock(start)} --> {_clock(end)}\n{SPRITE}#xywh={x},{y},{width},{height}\n"
-        for (start, end), (x, y) in zip(spans, places, strict=True)
-    ]
-    return jpeg.getvalue(), "\n".join(["WEBVTT\n", *cues])
-
-
-def _clock(time_s: float) -> str:
-    """WebVTT's own: hours, minutes, seconds, milliseconds."""
-    minutes, milliseconds = divmod(round(time_s * 1000), 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
