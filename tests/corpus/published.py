@@ -36,10 +36,7 @@ class Shape:
 
 
 SMALL = (Shape("144p", 256, 144, 30), Shape("90p", 160, 90, 32))
-"""What judges are tried on: seconds to make."""
-
-WATCHED = (Shape("360p", 640, 360, 28), Shape("240p", 426, 240, 30), Shape("144p", 256, 144, 32))
-"""What players are tried on."""
+"""Seconds to make."""
 
 CUES = ((0.5, 2.0, "Behind you!"), (2.0, 3.5, "I see them, left & right."), (4.2, 5.0, "Got one."))
 
@@ -52,12 +49,12 @@ def write_output(
     pictures = [_pictures(into, shape, seed, duration_s, fps) for shape in shapes]
     heard = ((seed, "mix", "Mix"), (seed + 1, "microphone", "Microphone")) if sound else ()
     sounds = [_sound(into, name, title, of, duration_s) for of, name, title in heard]
-    (into / "captions.vtt").write_text(_captions(duration_s))
+    (into / "captions.vtt").write_text(captions(duration_s))
     write_manifests(into, pictures, sounds, Fraction(duration_s))
     return into
 
 
-def _captions(duration_s: int) -> str:
+def captions(duration_s: int) -> str:
     cues = [
         f"00:00:0{start:.3f} --> 00:00:0{end:.3f}\n{text.replace('&', '&amp;')}\n"
         for start, end, text in CUES

@@ -17,8 +17,8 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from fetch_players import PLAYERS
 from playwright.async_api import Browser, Page, async_playwright
 
-from corpus.published import WATCHED, write_output
 from players.expected import Expected, expected
+from players.outputs import KINDS, write
 from validators.finding import faults, read_directory
 from validators.output import check_output
 
@@ -32,10 +32,10 @@ PATIENCE_S = 60
 """What anything in the browser may take before it counts as stuck."""
 
 
-@pytest.fixture(scope="session")
-def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session", params=KINDS)
+def output(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with `master.m3u8`, `manifest.mpd` and all they name: several sizes and sounds, and captions."""
-    directory = write_output(tmp_path_factory.mktemp("output"), seed=1, duration_s=12, shapes=WATCHED)
+    directory = write(tmp_path_factory.mktemp("output"), KINDS[request.param])
     assert faults(check_output(read_directory(directory))) == []
     return directory
 

@@ -124,7 +124,7 @@ def watch(
     encodes, copies = (source.with_name(f"{source.name}-{what}") for what in ("out", "copy"))
     plan = planned(source, ladder=ladder, chunk_s=how.chunk_s, max_duration_s=max_duration_s)
     if how.copied:
-        copy = _copied(source, plan, copies)
+        copy = copied(source, plan, copies)
         plan = planned(source, ladder=ladder, chunk_s=how.chunk_s, max_duration_s=max_duration_s, copy=copy)
     encodes.mkdir()
     parts = {chunk.number: _part(encode_chunk, source, encodes, plan, number=chunk.number) for chunk in plan.chunks}
@@ -141,8 +141,8 @@ def watch(
     )
 
 
-def _copied(source: Path, plan: Plan, directory: Path) -> SourceCopy:
-    directory.mkdir()
+def copied(source: Path, plan: Plan, directory: Path) -> SourceCopy:
+    directory.mkdir(parents=True)
     with source.open("rb") as media:
         return copy_source(
             media,

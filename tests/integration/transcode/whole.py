@@ -72,8 +72,13 @@ def whole(
     emit: Emit = lambda _: None,
 ) -> Whole:
     """Make everything of `source` in `directory`. Without chunks unless `chunk_s` says how long they are."""
-    directory.mkdir(parents=True, exist_ok=True)
     plan = planned(source, ladder=ladder, chunk_s=chunk_s, max_duration_s=max_duration_s, copy=copy)
+    return made_by(plan, source, directory, emit)
+
+
+def made_by(plan: Plan, source: Path, directory: Path, emit: Emit = lambda _: None) -> Whole:
+    """Make every part of `plan` in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as media:
         parts = [encode_sound(media, scratch=directory, plan=plan, emit=emit, progress=lambda _: None)]
     for chunk in plan.chunks:
