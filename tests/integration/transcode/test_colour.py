@@ -16,7 +16,7 @@ TIMES = odd.even(30, 8)
 SDR_STEPS = 5
 """How many of 256 steps a colour may be off: two roundings to 8 bits, two lossy encoders."""
 
-HDR_STEPS = 24
+HDR_STEPS = 36
 """The same where light itself was mapped, and room was left above white for what is brighter."""
 
 _UNKNOWN = 2

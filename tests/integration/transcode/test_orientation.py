@@ -104,7 +104,7 @@ def test_odd_sizes_become_even_and_no_larger(
 
 @pytest.mark.parametrize(
     ("size", "shown"),
-    [((180, 320), (144, 256)), ((480, 200), (256, 106)), ((180, 180), (144, 144)), ((480, 144), (256, 76))],
+    [((180, 320), (144, 256)), ((480, 200), (256, 106)), ((180, 180), (144, 144)), ((480, 160), (256, 86))],
     ids=["portrait", "ultrawide", "square", "strip"],
 )
 def test_every_shape_fits_its_rung(tmp_path: Path, size: tuple[int, int], shown: tuple[int, int]) -> None:
