@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipstream.common.contracts.events import ClipUnique
+from clipstream.common.contracts.events import ClipAdmitted
 from clipstream.common.errors import Outage
 from clipstream.gateway.app import openapi
 from integration.gateway.world import World, serving, settings
@@ -46,7 +46,7 @@ async def test_healthy(world: World) -> None:
 async def test_a_transcode_worker_is_noticed(world: World) -> None:
     async def work(_: object) -> None: ...
 
-    await world.bus.consume("transcode", [ClipUnique], work)
+    await world.bus.consume("transcode", [ClipAdmitted], work)
     assert (await world.nobody.get("/health")).json["ffmpeg"] == "ready"
 
 

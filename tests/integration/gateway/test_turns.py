@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from clipstream.common.contracts.control import StopOrder
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import PartPlanned
 from clipstream.common.contracts.ids import VideoId
+from clipstream.gateway.clip import Clip
+from clipstream.gateway.repository import clips
 from corpus.stories import Story
 from fixtures.inbox import Inbox
 from integration.gateway.conftest import Friends, make_friends
@@ -147,6 +150,37 @@ async def test_two_gateways_at_once_let_in_no_more_and_no_fewer(world: World, an
             most = max(most, await _most_at_once(world))
     assert most == MOST
     assert sorted(await _admissions(world)) == sorted(told.video_id for told in stories)
+
+
+async def test_a_gateway_that_has_chosen_is_waited_for(
+    world: World, another: World, friends: Friends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one place left. One gateway has chosen for it when somebody who came earlier begins to wait at the other."""
+    early = await _unique(world, friends)
+    stories = await _many(world, friends, MOST - 1)
+    chosen, go_on, really = asyncio.Event(), asyncio.Event(), clips.lock
+
+    async def slowly(connection: asyncpg.Connection, video_id: UUID) -> Clip | None:
+        if not chosen.is_set():
+            chosen.set()
+            await go_on.wait()
+        return await really(connection, video_id)
+
+    late = await _unique(world, friends)
+    late.told[0] = late.told[0].model_copy(update={"time": late.told[0].time + timedelta(hours=1)})
+    for envelope in late.told:
+        await world.gateway.projector.handle(envelope)
+    monkeypatch.setattr(clips, "lock", slowly)
+    first = asyncio.create_task(world.gateway.dispatcher.sweep())
+    try:
+        await chosen.wait()
+        second = asyncio.create_task(another.project(*early.told))
+        await asyncio.wait([second], timeout=0.3)
+    finally:
+        go_on.set()
+        await first
+    await second
+    assert await _turns(world, [*stories, late, early]) == ["works"] * MOST + ["waits"]
 
 
 async def test_the_sweeper_lets_in_what_a_dying_process_left(world: World, friends: Friends) -> None:

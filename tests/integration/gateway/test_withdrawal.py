@@ -217,11 +217,13 @@ async def test_nobody_works_on_a_clip_while_something_of_it_is_removed(
     sweeping = asyncio.create_task(world.gateway.sweeper.sweep())
     await removing.next()
     dismissing = asyncio.create_task(friends.site_admin.post(f"/admin/duplicates/{video_id}/dismiss"))
-    done, _ = await asyncio.wait([dismissing], timeout=0.3)
-    assert not done
-    go_on.set()
+    try:
+        done, _ = await asyncio.wait([dismissing], timeout=0.3)
+        assert not done
+    finally:
+        go_on.set()
+        await sweeping
     assert (await dismissing).status == 200
-    await sweeping
 
 
 async def test_deleting_takes_what_plays_early_as_well(world: World, friends: Friends) -> None:
