@@ -36,9 +36,9 @@ from clipstream.common.store.objects import ObjectInfo
 from clipstream.ingest import stage as ingest
 from clipstream.ingest.processor import Bounds
 from clipstream.transcode import parts, planning, previewing
-from clipstream.transcode.assembled import Assembled, current_key
 from clipstream.transcode.plan import Recipe
 from clipstream.transcode.planned import Plan
+from clipstream.transcode.publishing.assembled import Assembled, current_key
 from fixtures import clips
 from fixtures.context import CagedAttempt
 

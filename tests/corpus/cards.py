@@ -6,7 +6,7 @@ import ctypes
 import time
 
 from clipstream.common.errors import EncoderFailed
-from clipstream.transcode.trial import try_encoder
+from clipstream.transcode.encoding.trial import try_encoder
 
 
 def drive_well(*, encoder: str) -> int:

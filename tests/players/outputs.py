@@ -9,8 +9,8 @@ from pathlib import Path
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.ingest.processor import Bounds, probe
-from clipstream.transcode.captions import Captions
-from clipstream.transcode.manifests import entrances, of_tracks
+from clipstream.transcode.manifests.captions import Captions
+from clipstream.transcode.manifests.files import entrances, of_tracks
 from clipstream.transcode.plan import Recipe, plan_clip
 from corpus import odd
 from corpus.beeps import Sound

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from clipstream.common.contracts.media import MediaInfo
 from clipstream.ingest.processor import Bounds, probe
+from clipstream.transcode.copying.source import copy_source
 from clipstream.transcode.made import SourceCopy, Track
-from clipstream.transcode.sourcecopy import copy_source
 from corpus.gameplay import render_clip
 
 BIT_RATE = 24_000_000

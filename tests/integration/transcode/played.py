@@ -11,7 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from clipstream.transcode.boxes import Header, fragment, header, walk
+from clipstream.transcode.cmaf.boxes import Header, fragment, header, walk
 from clipstream.transcode.made import Track
 
 

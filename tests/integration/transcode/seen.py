@@ -14,13 +14,13 @@ from PIL import Image
 
 from clipstream.common.contracts.media import MediaInfo
 from clipstream.ingest.processor import Bounds, probe
-from clipstream.transcode.hover import compose_preview
 from clipstream.transcode.made import Poster
-from clipstream.transcode.picture import Preparation
+from clipstream.transcode.pictures.hover import compose_preview
+from clipstream.transcode.pictures.picture import Preparation
+from clipstream.transcode.pictures.poster import draw_poster
+from clipstream.transcode.pictures.sprite import compose
+from clipstream.transcode.pictures.taps import Taps
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.poster import draw_poster
-from clipstream.transcode.sprite import compose
-from clipstream.transcode.taps import Taps
 from corpus.gameplay import render_clip
 from corpus.world import World
 from unit.transcode.pictured import plan_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clipstream.transcode.made import Track
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.soundpart import encode_sound
+from clipstream.transcode.sound.part import encode_sound
 from integration.transcode import played
 from integration.transcode.recorded import Sound
 from integration.transcode.whole import planned

@@ -15,10 +15,10 @@ from clipstream.common.contracts.events import ClipCaptioned, ClipTranscribed
 from clipstream.common.contracts.ids import RunId, StreamId, VideoId
 from clipstream.common.errors import Outage
 from clipstream.common.store.disk.store import DiskStore
-from clipstream.transcode.assembled import Assembled
 from clipstream.transcode.captioning import build
-from clipstream.transcode.placed import Placed
-from clipstream.transcode.publish import publish
+from clipstream.transcode.manifests.placed import Placed
+from clipstream.transcode.publishing.assembled import Assembled
+from clipstream.transcode.publishing.publish import publish
 from fixtures.context import CagedAttempt
 from fixtures.tracks import LADDER, sound
 

@@ -21,7 +21,7 @@ from clipstream.common.stage.context import Limits
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.stage.stops import Stops
 from clipstream.common.store.disk.store import DiskStore
-from clipstream.transcode.chunk import encode_chunk
+from clipstream.transcode.encoding.chunk import encode_chunk
 from clipstream.transcode.made import PartMade
 from clipstream.transcode.planned import Plan
 from corpus.gameplay import render_clip

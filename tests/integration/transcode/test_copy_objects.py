@@ -10,7 +10,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Permanent, Transient
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.transcode.made import Segment, Span, Track
-from clipstream.transcode.objects import SegmentShelf, read_facts, write_facts
+from clipstream.transcode.publishing.shelf import SegmentShelf, read_facts, write_facts
 from corpus.gameplay import render_clip
 from integration.transcode.copies import Copied, copied
 

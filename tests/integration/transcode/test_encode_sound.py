@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clipstream.transcode.made import Segment, SourceCopy, Track
-from clipstream.transcode.soundpart import encode_sound
+from clipstream.transcode.sound.part import encode_sound
 from integration.transcode.recorded import RATE, Recorded, clicks, found, planar, record, tone
 from integration.transcode.sounding import made
 from integration.transcode.whole import planned

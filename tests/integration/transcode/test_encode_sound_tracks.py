@@ -16,7 +16,7 @@ import pytest
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.soundpart import encode_sound
+from clipstream.transcode.sound.part import encode_sound
 from corpus.gamesound import render_sound
 from integration.transcode.recorded import RATE, Recorded, clicks, found, level, record, tone
 from integration.transcode.sounding import made
@@ -112,7 +112,7 @@ _CHILD = """
 import json, re, sys
 from pathlib import Path
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.soundpart import encode_sound
+from clipstream.transcode.sound.part import encode_sound
 def most():  # not getrusage, which remembers the parent's
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before, plan, scratch = most(), Plan.model_validate_json(Path(sys.argv[2]).read_text()), Path(sys.argv[3])

@@ -19,11 +19,19 @@ from av.error import ArgumentError, FFmpegError
 from clipstream.common.errors import EncoderFailed, Outage, Permanent, Transient
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.isolate import isolate
-from clipstream.transcode.colour import BT709
-from clipstream.transcode.encoders import HARDWARE, codec_options, describe, devices, encoding, forced_keys, is_to_blame
-from clipstream.transcode.hardware import working_encoder
+from clipstream.transcode.encoding.encoders import (
+    HARDWARE,
+    codec_options,
+    describe,
+    devices,
+    encoding,
+    forced_keys,
+    is_to_blame,
+)
+from clipstream.transcode.encoding.hardware import working_encoder
+from clipstream.transcode.encoding.trial import GOPS, HEIGHT, PICTURES, WIDTH, judge, record, try_encoder
+from clipstream.transcode.pictures.colour import BT709
 from clipstream.transcode.planned import Rendition
-from clipstream.transcode.trial import GOPS, HEIGHT, PICTURES, WIDTH, judge, record, try_encoder
 from corpus import cards
 
 NO_CARD = (av.error.PermissionError, av.error.UnknownError, av.error.ExternalError)

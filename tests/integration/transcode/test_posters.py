@@ -16,8 +16,8 @@ from clipstream.common.contracts.ids import VideoId
 from clipstream.common.errors import Permanent
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.store.disk.store import DiskStore
-from clipstream.transcode.poster import draw_poster
-from clipstream.transcode.waveform import WHOLE_S
+from clipstream.transcode.pictures.poster import draw_poster
+from clipstream.transcode.pictures.waveform import WHOLE_S
 from corpus.gameplay import render_audio, render_clip
 from corpus.world import World
 from integration.transcode.seen import Luma, best, drawn, facts, opened, small_clip

@@ -17,7 +17,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound, Outage, Permanent, Transient
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.ingest.processor import Bounds, probe
-from clipstream.transcode.copying import copy_id, ensure_copy, find_copy
+from clipstream.transcode.copying.kept import copy_id, ensure_copy, find_copy
 from clipstream.transcode.previewing import build
 from corpus import tiny
 from corpus.gameplay import render_audio, render_clip

@@ -12,7 +12,7 @@ import pytest
 
 from clipstream.common.media.ranges import BLOCK_BYTES, open_ranges
 from clipstream.ingest.processor import Bounds, probe
-from clipstream.transcode.sourcecopy import copy_source
+from clipstream.transcode.copying.source import copy_source
 from integration.transcode.copies import (
     BIT_RATE,
     assert_same,

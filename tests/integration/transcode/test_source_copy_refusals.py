@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from clipstream.transcode.sourcecopy import copy_source
+from clipstream.transcode.copying.source import copy_source
 from corpus import tiny
 from integration.transcode.copies import BIT_RATE, X264, copied, small_clip, trim_head
 

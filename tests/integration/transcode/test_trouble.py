@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from clipstream.common.errors import Permanent, Rejected
-from clipstream.transcode.chunk import encode_chunk
-from clipstream.transcode.encode import VideoLane
+from clipstream.transcode.encoding.chunk import encode_chunk
+from clipstream.transcode.encoding.rendition import VideoLane
 from corpus.gameplay import render_clip
 from integration.transcode import played
 from integration.transcode.conftest import Transcode

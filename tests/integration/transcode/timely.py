@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import av
 
-from clipstream.transcode.boxes import walk
+from clipstream.transcode.cmaf.boxes import walk
 from corpus import beeps
 from integration.transcode.watched import Stream, Times, Watched
 

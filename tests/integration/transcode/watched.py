@@ -21,12 +21,12 @@ import pytest
 
 from clipstream.common.contracts.ids import RunId
 from clipstream.transcode.assemble import joined
-from clipstream.transcode.boxes import walk
-from clipstream.transcode.chunk import encode_chunk
+from clipstream.transcode.cmaf.boxes import walk
+from clipstream.transcode.copying.source import copy_source
+from clipstream.transcode.encoding.chunk import encode_chunk
 from clipstream.transcode.made import PartMade, SourceCopy, Track
 from clipstream.transcode.planned import SOUND, Plan
-from clipstream.transcode.soundpart import encode_sound
-from clipstream.transcode.sourcecopy import copy_source
+from clipstream.transcode.sound.part import encode_sound
 from corpus import chart
 from integration.transcode.whole import planned
 

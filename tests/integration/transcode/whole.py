@@ -10,13 +10,13 @@ from clipstream.common.contracts.ids import RunId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.ingest.processor import Bounds, probe
 from clipstream.transcode.assemble import joined
-from clipstream.transcode.assembled import Assembled
-from clipstream.transcode.chunk import encode_chunk
+from clipstream.transcode.cmaf.segments import Emit
+from clipstream.transcode.encoding.chunk import encode_chunk
 from clipstream.transcode.made import PartMade, SourceCopy, Track
 from clipstream.transcode.plan import Recipe, plan_clip
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.segments import Emit
-from clipstream.transcode.soundpart import encode_sound
+from clipstream.transcode.publishing.assembled import Assembled
+from clipstream.transcode.sound.part import encode_sound
 
 NO_COPY = SourceCopy(verdict="It was not tried.")
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import MediaInfo, VideoTrack
-from clipstream.transcode.hover import preview_size, preview_starts
 from clipstream.transcode.made import SourceCopy
+from clipstream.transcode.pictures.hover import preview_size, preview_starts
+from clipstream.transcode.pictures.storyboard import tile_interval_s, tile_size
 from clipstream.transcode.planned import ChunkPlan, Plan
-from clipstream.transcode.storyboard import tile_interval_s, tile_size
 
 
 def plan_of(

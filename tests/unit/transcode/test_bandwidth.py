@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipstream.transcode.bandwidth import measured, rate, sustained, target_duration, track_rate
+from clipstream.transcode.manifests.bandwidth import measured, rate, sustained, target_duration, track_rate
 from fixtures.tracks import CLOCK, sound, video
 
 PIECES = st.lists(st.tuples(st.integers(1, 6 * CLOCK), st.integers(1, 4_000_000)), min_size=1, max_size=30)
@@ -82,7 +82,7 @@ def test_no_segment_rounded_outlasts_the_target(ticks: int, target: int) -> None
 
 def test_work_grows_with_the_segments_and_not_with_their_square(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passes over the segments are counted: as many for 20 minutes of very short ones as for a few seconds."""
-    import clipstream.transcode.bandwidth as module
+    import clipstream.transcode.manifests.bandwidth as module
 
     passes: list[int] = []
     above = module._above

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clipstream.transcode.captions import captions_of
-from clipstream.transcode.labels import language
+from clipstream.transcode.manifests.captions import captions_of
+from clipstream.transcode.manifests.labels import language
 
 
 def test_nothing_said_is_no_captions() -> None:

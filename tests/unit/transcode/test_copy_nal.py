@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from clipstream.transcode import nal
+from clipstream.transcode.copying import nal
 
 START = b"\0\0\0\1"
 

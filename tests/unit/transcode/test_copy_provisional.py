@@ -15,7 +15,7 @@ from clipstream.common.contracts.ids import VideoId
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.transcode.made import PartMade, Segment, SourceCopy, Track
 from clipstream.transcode.planned import ChunkPlan, Plan, Rendition, init_file, segment_file
-from clipstream.transcode.provisional import write_growing
+from clipstream.transcode.publishing.provisional import write_growing
 from fixtures.clips import MEDIA
 
 VIDEO = VideoId(uuid4())

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpegdash.parser import MPEGDASHParser
 
-from clipstream.transcode.captions import Captions
-from clipstream.transcode.dash import manifest
 from clipstream.transcode.made import Track
-from clipstream.transcode.manifests import entrances, of_tracks
-from clipstream.transcode.placed import Placed
+from clipstream.transcode.manifests.captions import Captions
+from clipstream.transcode.manifests.dash import manifest
+from clipstream.transcode.manifests.files import entrances, of_tracks
+from clipstream.transcode.manifests.placed import Placed
 from fixtures.tracks import CLOCK, LADDER, SOUND_CLOCK, sound, video
 
 NAMESPACE = "{urn:mpeg:dash:schema:mpd:2011}"

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from clipstream.transcode.hover import (
+from clipstream.transcode.pictures.hover import (
     RATE,
     compose_preview,
     encode_preview,
@@ -17,7 +17,7 @@ from clipstream.transcode.hover import (
     preview_slots,
     preview_starts,
 )
-from clipstream.transcode.storyboard import within
+from clipstream.transcode.pictures.storyboard import within
 from unit.transcode.pictured import plan_of
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from clipstream.transcode.interest import interest
+from clipstream.transcode.pictures.interest import interest
 from corpus.world import World
 
 

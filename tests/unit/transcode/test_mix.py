@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipstream.transcode.likeness import Likeness
-from clipstream.transcode.limiter import Limiter
-from clipstream.transcode.mix import CEILING, Mixer
-from clipstream.transcode.sound import SAMPLE_RATE, Samples
+from clipstream.transcode.sound.likeness import Likeness
+from clipstream.transcode.sound.limiter import Limiter
+from clipstream.transcode.sound.mix import CEILING, Mixer
+from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Samples
 
 LENGTH_S = 4
 

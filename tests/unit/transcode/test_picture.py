@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from clipstream.common.contracts.media import VideoTrack
-from clipstream.transcode.colour import BT709, output_colour
-from clipstream.transcode.picture import Preparation, Scaler
+from clipstream.transcode.pictures.colour import BT709, output_colour
+from clipstream.transcode.pictures.picture import Preparation, Scaler
 from clipstream.transcode.plan import doubles_rate
 from corpus.patches import Triple, interlaced, middle, patch, ycc
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipstream.transcode.bandwidth import measured
-from clipstream.transcode.captions import Captions
 from clipstream.transcode.made import Track
-from clipstream.transcode.placed import Placed
-from clipstream.transcode.playlists import captions_playlist, iframe_playlist, master_playlist, media_playlist
+from clipstream.transcode.manifests.bandwidth import measured
+from clipstream.transcode.manifests.captions import Captions
+from clipstream.transcode.manifests.hls import captions_playlist, iframe_playlist, master_playlist, media_playlist
+from clipstream.transcode.manifests.placed import Placed
 from fixtures.tracks import CLOCK, LADDER, sound, video
 
 PREFIX = "segments/0123456789ab/"

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from clipstream.transcode.sound import SAMPLE_RATE, Samples, Soundtrack
+from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Samples, Soundtrack
 
 
 def frame(

@@ -11,10 +11,10 @@ import pytest
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import AudioTrack, MediaInfo
-from clipstream.transcode.likeness import Likeness
 from clipstream.transcode.made import Segment, SourceCopy, Track
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.soundmenu import boundaries, labelled, means_mix, offered
+from clipstream.transcode.sound.likeness import Likeness
+from clipstream.transcode.sound.menu import boundaries, labelled, means_mix, offered
 
 
 def likeness(*tracks: float | None) -> Likeness:

@@ -8,7 +8,7 @@ import pytest
 
 from clipstream.common.errors import Permanent
 from clipstream.transcode.made import PartMade, Track
-from clipstream.transcode.stitch import stitched
+from clipstream.transcode.publishing.stitch import stitched
 from fixtures.tracks import CLOCK, sound, video
 
 FOUR = 4 * CLOCK

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipstream.transcode.sprite import compose
-from clipstream.transcode.storyboard import tile_interval_s, tile_size, tile_slots, tile_spans, within
+from clipstream.transcode.pictures.sprite import compose
+from clipstream.transcode.pictures.storyboard import tile_interval_s, tile_size, tile_slots, tile_spans, within
 from unit.transcode.pictured import plan_of
 
 DURATIONS = (0.04, 0.5, 0.99, 1.0, 1.05, 2.5, 30.016, 59.95, 99.97, 100.4, 101.0, 754.321, 1200.0, 3599.9)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clipstream.transcode.pictures.storyboard import tile_slots, within
+from clipstream.transcode.pictures.taps import Taps
 from clipstream.transcode.planned import ChunkPlan, Plan
-from clipstream.transcode.storyboard import tile_slots, within
-from clipstream.transcode.taps import Taps
 from corpus.patches import patch
 from unit.transcode.pictured import plan_of
 

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from clipstream.common.errors import Permanent
-from clipstream.transcode.timing import Cadence, FrameTimes
+from clipstream.transcode.encoding.timing import Cadence, FrameTimes
 
 
 def frame(pts: int | None = None, time_base: Fraction = Fraction(1, 1000)) -> av.VideoFrame:

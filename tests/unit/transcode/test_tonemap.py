@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from clipstream.common.contracts.media import VideoTrack
-from clipstream.transcode.colour import output_colour
-from clipstream.transcode.picture import Preparation, Scaler
+from clipstream.transcode.pictures.colour import output_colour
+from clipstream.transcode.pictures.picture import Preparation, Scaler
 from corpus.patches import Triple, middle, patch, ycc
 
 PQ, HLG = 16, 18

@@ -11,8 +11,12 @@ from clipstream.common.contracts.ids import RunId, VideoId
 from clipstream.common.errors import Conflict, Permanent
 from clipstream.common.stage.context import StageContext
 from clipstream.common.store.objects import ObjectStore
-from clipstream.transcode import hover, sprite
-from clipstream.transcode.assembled import (
+from clipstream.transcode.made import PartMade, Track
+from clipstream.transcode.manifests.bandwidth import measured
+from clipstream.transcode.manifests.placed import Placed
+from clipstream.transcode.pictures import hover, sprite
+from clipstream.transcode.planned import SOUND, Plan
+from clipstream.transcode.publishing.assembled import (
     PREVIEW,
     SPRITE,
     STORYBOARD,
@@ -21,12 +25,8 @@ from clipstream.transcode.assembled import (
     part_key,
     read,
 )
-from clipstream.transcode.bandwidth import measured
-from clipstream.transcode.made import PartMade, Track
-from clipstream.transcode.placed import Placed
-from clipstream.transcode.planned import SOUND, Plan
-from clipstream.transcode.publish import publish, put
-from clipstream.transcode.stitch import stitched
+from clipstream.transcode.publishing.publish import publish, put
+from clipstream.transcode.publishing.stitch import stitched
 
 DAMAGED_SHARE = 0.5
 """A clip of which more than this cannot be decoded cleanly is not worth playing."""

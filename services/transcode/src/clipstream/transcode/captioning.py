@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from clipstream.common.contracts.events import ClipCaptioned, ClipTranscribed
 from clipstream.common.stage.context import StageContext
 from clipstream.common.stage.spec import StageSpec
-from clipstream.transcode import assembled
-from clipstream.transcode.captions import captions_of
-from clipstream.transcode.publish import publish_entrances
+from clipstream.transcode.manifests.captions import captions_of
+from clipstream.transcode.publishing import assembled
+from clipstream.transcode.publishing.publish import publish_entrances
 
 
 def build() -> StageSpec[ClipTranscribed]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clipstream.common.stage.runner import run_to_end, serve_stage
-from clipstream.transcode.hardware import working_encoder
+from clipstream.transcode.encoding.hardware import working_encoder
 from clipstream.transcode.settings import Settings
 from clipstream.transcode.stage import specs
 

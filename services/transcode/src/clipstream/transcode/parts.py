@@ -21,16 +21,17 @@ from clipstream.common.errors import Conflict, EncoderFailed, Transient
 from clipstream.common.stage.context import Limits, StageContext
 from clipstream.common.stage.spec import Part, StageSpec
 from clipstream.common.store.objects import ObjectStore
-from clipstream.transcode import planning, provisional
+from clipstream.transcode import planning
 from clipstream.transcode.assemble import assemble
-from clipstream.transcode.assembled import part_key, transcoded
-from clipstream.transcode.chunk import encode_chunk
-from clipstream.transcode.encoders import devices, is_to_blame
+from clipstream.transcode.encoding.chunk import encode_chunk
+from clipstream.transcode.encoding.encoders import devices, is_to_blame
 from clipstream.transcode.made import PartMade
-from clipstream.transcode.objects import SegmentShelf
 from clipstream.transcode.plan import in_software
 from clipstream.transcode.planned import SOFTWARE, SOUND, Plan
-from clipstream.transcode.soundpart import encode_sound
+from clipstream.transcode.publishing import provisional
+from clipstream.transcode.publishing.assembled import part_key, transcoded
+from clipstream.transcode.publishing.shelf import SegmentShelf
+from clipstream.transcode.sound.part import encode_sound
 
 log = structlog.get_logger()
 

@@ -13,10 +13,10 @@ from clipstream.common.contracts.documents import Probe
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.contracts.media import VideoTrack
 from clipstream.transcode.chunking import SEGMENT_S, chunks
-from clipstream.transcode.hover import preview_size, preview_starts
 from clipstream.transcode.made import SourceCopy
+from clipstream.transcode.pictures.hover import preview_size, preview_starts
+from clipstream.transcode.pictures.storyboard import tile_interval_s, tile_size
 from clipstream.transcode.planned import SOFTWARE, SOUND_LEADS_S, Plan, Rendition
-from clipstream.transcode.storyboard import tile_interval_s, tile_size
 
 MAX_RATE = 60
 _MAX_SANE_RATE = 480

@@ -13,7 +13,7 @@ from clipstream.common.errors import Conflict
 from clipstream.common.stage.context import StageContext
 from clipstream.common.stage.spec import StageSpec
 from clipstream.common.store.objects import ObjectStore
-from clipstream.transcode.copying import ensure_copy
+from clipstream.transcode.copying.kept import ensure_copy
 from clipstream.transcode.plan import Recipe, plan_clip
 from clipstream.transcode.planned import Plan
 

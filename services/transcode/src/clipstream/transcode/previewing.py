@@ -17,10 +17,10 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Permanent, Transient
 from clipstream.common.stage.context import Limits, StageContext
 from clipstream.common.stage.spec import StageSpec
-from clipstream.transcode.copying import KeptCopy, ensure_copy
+from clipstream.transcode.copying.kept import KeptCopy, ensure_copy
 from clipstream.transcode.made import Poster
-from clipstream.transcode.poster import draw_poster
-from clipstream.transcode.provisional import write_copy
+from clipstream.transcode.pictures.poster import draw_poster
+from clipstream.transcode.publishing.provisional import write_copy
 
 log = structlog.get_logger()
 

@@ -1,0 +1,1 @@
+"""Fragmented MP4: read, written, and cut into segments."""

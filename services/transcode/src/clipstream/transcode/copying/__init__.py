@@ -1,0 +1,1 @@
+"""Repackages a source whose own pictures browsers can play."""

@@ -1,0 +1,1 @@
+"""Makes H.264 renditions of one chunk."""

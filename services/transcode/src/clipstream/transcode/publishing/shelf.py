@@ -1,0 +1,182 @@
+"""Stores what caged children make: initialisation and media segments, immutable, the first writer of each wins.
+
+Encoders are not reproducible to the bit, so whoever finds that another attempt stored a segment first must describe that one
+and not its own. What a segment is stands in its object's metadata for that; it is read from the file itself, so that nobody
+has to believe a child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from clipstream.common.contracts.keys import ObjectKey
+from clipstream.common.errors import Conflict, Permanent, Transient
+from clipstream.common.store.objects import ObjectStore
+from clipstream.transcode.cmaf.boxes import Fragment, Header, fragment, header
+from clipstream.transcode.made import Segment, Span, Track
+
+FACTS = "segment"
+"""The metadata that says what a segment is."""
+
+MOST_FACTS_BYTES = 1500
+AT_ONCE = 4
+
+_INIT, _SEGMENT = re.compile(r"^([a-z0-9-]+)-init\.mp4$"), re.compile(r"^([a-z0-9-]+)-[0-9]{5}\.m4s$")
+_INIT_LIMIT = 1 << 20
+_MOOF_LIMIT = 16 << 20
+_UNREADABLE = (ValueError, IndexError, struct.error)
+
+
+class SegmentShelf:
+    """One attempt's files below `prefix`, which ends with a slash. `take` is the `take` of `StageContext.isolate`.
+
+    `stored_bytes` is what the taken files occupy in the store, whoever stored them first.
+    """
+
+    def __init__(self, store: ObjectStore, prefix: ObjectKey) -> None:
+        self._store, self._prefix = store, prefix
+        self._headers: dict[str, Header] = {}
+        self._facts: dict[str, Segment] = {}
+        self._lost: set[str] = set()
+        self._sizes: dict[str, int] = {}
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(self._sizes.values())
+
+    async def take(self, file: Path) -> None:
+        """Store a complete file. `Transient` where it is not what an honest child makes."""
+        if match := _INIT.match(file.name):
+            await self._take_init(match[1], file)
+        elif match := _SEGMENT.match(file.name):
+            await self._take_segment(self._headers.get(match[1], Header()), file)
+        else:
+            raise Transient(f"The encoder handed over {file.name!r}, which is no segment.")
+
+    async def settle(self, tracks: Sequence[Track]) -> tuple[Track, ...]:
+        """The tracks with the facts of the segments that lie in the store, whoever stored them."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def fetch(name: str) -> None:
+            async with turns:
+                info = await self._store.head(self._key(name))
+            self._facts[name] = read_facts(Path(name), info.size_bytes, info.metadata.get(FACTS, ""))
+            self._sizes[name] = info.size_bytes
+
+        async with asyncio.TaskGroup() as group:
+            for name in self._lost:
+                group.create_task(fetch(name))
+        self._lost.clear()
+        return tuple(
+            track.model_copy(update={"segments": tuple(self._fact(segment.file) for segment in track.segments)})
+            for track in tracks
+        )
+
+    def _fact(self, file: Path) -> Segment:
+        try:
+            return self._facts[file.name]
+        except KeyError:
+            raise Transient(f"The encoder named {file.name!r} and never handed it over.") from None
+
+    async def _take_init(self, track: str, file: Path) -> None:
+        body = _read_init(file)  # at once, so that the segments behind it find its header
+        self._sizes[file.name] = len(body)
+        try:
+            self._headers[track] = header(body)
+        except _UNREADABLE as error:
+            raise Transient(f"The encoder made an initialisation segment that cannot be read: {file.name}.") from error
+        key = self._key(file.name)
+        try:
+            await self._store.put(key, body, content_type="video/mp4", if_absent=True)
+        except Conflict:
+            if await self._store.get(key, limit=_INIT_LIMIT) != body:
+                raise Transient(f"Two attempts made different initialisation segments: {key}.") from None
+
+    async def _take_segment(self, track: Header, file: Path) -> None:
+        facts = await asyncio.to_thread(_examine, file, track)
+        name = file.name
+        try:
+            await self._store.put_file(
+                self._key(name),
+                file,
+                content_type="video/iso.segment",
+                metadata={FACTS: write_facts(facts)},
+                if_absent=True,
+            )
+        except Conflict:
+            self._lost.add(name)
+            return
+        self._facts[name], self._sizes[name] = facts, facts.size_bytes
+
+    def _key(self, name: str) -> ObjectKey:
+        return ObjectKey(self._prefix + name)
+
+
+def write_facts(segment: Segment) -> str:
+    """As text that needs no quoting on its way through HTTP headers: `start.duration`, then for each key span
+    `~offset.size.start.duration`, starts counted from the segment's."""
+    rows: list[tuple[int, ...]] = [(segment.start, segment.duration)]
+    rows += [(key.offset, key.size_bytes, key.start - segment.start, key.duration) for key in segment.keys]
+    text = "~".join(".".join(map(str, row)) for row in rows)
+    if len(text) > MOST_FACTS_BYTES:
+        raise Permanent(f"The segment {segment.file} has too many key pictures: {len(segment.keys)}.")
+    return text
+
+
+def read_facts(file: Path, size_bytes: int, text: str) -> Segment:
+    """The reverse. `Transient` where an object does not say what it is."""
+    try:
+        first, *rest = (tuple(map(int, row.split("."))) for row in text.split("~"))
+        start, duration = first
+        spans = [(offset, size, start + later, length) for offset, size, later, length in rest]
+    except ValueError:
+        raise Transient(f"The stored segment {file} does not say what it is.") from None
+    keys = tuple(Span(offset=o, size_bytes=s, start=at, duration=length) for o, s, at, length in spans)
+    return Segment(file=file, start=start, duration=duration, size_bytes=size_bytes, keys=keys)
+
+
+def _read_init(file: Path) -> bytes:
+    if file.stat().st_size > _INIT_LIMIT:
+        raise Transient(f"The encoder made an initialisation segment that is none: {file.name}.")
+    return file.read_bytes()
+
+
+def _examine(path: Path, track: Header) -> Segment:
+    """What the file's moofs say, mdats jumped over. Sound has no key spans: each of its samples is one."""
+    found: list[tuple[int, int, Fragment]] = []
+    with path.open("rb") as file:
+        try:
+            while moof := _next_moof(file):
+                offset, body = moof
+                found.append((offset, len(body), fragment(body, track)))
+        except _UNREADABLE as error:
+            raise Transient(f"The encoder made a segment that cannot be read: {path.name}.") from error
+    if not found:
+        raise Transient(f"The encoder made a segment without a fragment: {path.name}.")
+    start, last = found[0][2].start, found[-1][2]
+    keys = tuple(
+        Span(offset=offset, size_bytes=size + 8 + each.first_sample_bytes, start=each.start, duration=each.duration)
+        for offset, size, each in found
+        if each.begins_with_key and not track.codec.startswith("mp4a")
+    )
+    ended = last.start + last.duration
+    return Segment(file=Path(path.name), start=start, duration=ended - start, size_bytes=path.stat().st_size, keys=keys)
+
+
+def _next_moof(file: BinaryIO) -> tuple[int, bytes] | None:
+    """The offset and the bytes of the next moof; None at the end."""
+    while len(head := file.read(8)) == 8:
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if size < 8:
+            raise ValueError("a box without a size")
+        if kind == b"moof":
+            if size > _MOOF_LIMIT:
+                raise ValueError("a moof of more than 16 MiB")
+            return file.tell() - 8, head + file.read(size - 8)
+        file.seek(size - 8, 1)
+    return None

@@ -1,0 +1,1 @@
+"""Sound tracks, their mix, and their part of a plan."""
