@@ -140,8 +140,21 @@ def test_sound_beside_the_picture(tmp_path: Path, suffix: str, options: dict[str
     assert track.start_s == pytest.approx(start_s, abs=0.025)
 
 
-@pytest.mark.parametrize("codec", ["aac", "libopus", "flac"])
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (".mkv", "aac"),
+        (".mkv", "libopus"),
+        (".mkv", "flac"),
+        (".mkv", "pcm_s16le"),
+        (".mp4", "aac"),
+        (".mp4", "libopus"),
+        (".mp4", "flac"),
+        (".mov", "aac"),
+        (".mov", "alac"),
+        (".mov", "pcm_s16le"),
+    ],
+)
 def test_what_an_encoder_puts_before_the_sound_is_not_counted(tmp_path: Path, suffix: str, codec: str) -> None:
     clip = odd.write(tmp_path / f"clip{suffix}", TIMES, look=SMALL, sounds=[Sound(3.0, codec=codec)])
     [track] = assert_told_as_shown(clip).media.audio
@@ -178,11 +191,12 @@ class Counted:
         return data
 
 
-def test_of_a_file_with_an_index_little_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+def test_of_a_file_with_an_index_little_is_read(tmp_path: Path, codec: str) -> None:
     """Pictures' times are known without their data, B-frames or not."""
     rate = "b-adapt=0:nal-hrd=cbr:bitrate=8000:vbv-maxrate=8000:vbv-bufsize=8000"
     look = odd.with_options(LOOKS["b_pyramid"], **{"x264-params": rate})
-    clip = odd.write(tmp_path / "clip.mp4", odd.even(30, 180), look=look, sounds=[Sound(6.0)])
+    clip = odd.write(tmp_path / "clip.mov", odd.even(30, 180), look=look, sounds=[Sound(6.0, codec=codec)])
     file = Counted(clip)
     probe(file, bounds=Bounds())  # type: ignore[arg-type]
     assert clip.stat().st_size > 4_000_000

@@ -75,7 +75,7 @@ def from_index(container: InputContainer, media: BinaryIO, track: Track, size: i
     """By the index that an MP4, MOV or AVI carries; None where it has none that covers the track (fragmented files), or where
     it does not tell when each picture is shown. `media` is the file that `container` reads."""
     entries = [entry for entry in track.index_entries if not entry.is_discard]
-    if not track.frames or track.time_base is None or len(entries) < track.frames * 0.9:
+    if track.time_base is None or not _covered(track, entries):
         return None
     whole = [entry for entry in entries if entry.pos + entry.size <= size]
     if not whole:
@@ -88,6 +88,13 @@ def from_index(container: InputContainer, media: BinaryIO, track: Track, size: i
     only = track.duration if len(entries) == 1 else None
     line = _timeline(track.time_base, times, keyframes, last=only, present=len(whole) / len(entries))
     return line.beginning(delays.heard_from)
+
+
+def _covered(track: Track, entries: Sequence[IndexEntry]) -> bool:
+    """Whether the index names all of a track. It takes many samples of PCM together."""
+    if track.frames and entries and track.duration and track.codec_context.codec.canonical_name.startswith("pcm_"):
+        return entries[-1].timestamp - entries[0].timestamp >= track.duration * 0.9
+    return 0 < track.frames * 0.9 <= len(entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,8 @@ def by_reading(container: InputContainer, wanted: Sequence[Track]) -> dict[int, 
 
 class _Read:
     """What the packets of one track say. Those that an edit list leaves out are not shown. Pictures without a time come before
-    the first that has one, and count back from it: Matroska tells no times below 0."""
+    the first that has one, and count back from it: Matroska tells no times below 0. A key picture among them is told only
+    where it is the first: nobody can seek to the others."""
 
     def __init__(self) -> None:
         self._times: list[int] = []
