@@ -78,15 +78,16 @@ def test_h264_in_avi_keeps_every_picture(tmp_path: Path, how: How) -> None:
 LAYOUTS = {
     "moov_at_end": {},
     "faststart": {"movflags": "faststart"},
-    "fragmented": {"movflags": "frag_keyframe+empty_moov+default_base_moof"},
-    "fragmented_by_time": {"movflags": "empty_moov+default_base_moof", "frag_duration": "400000"},
-    "hybrid": {"movflags": "frag_keyframe+empty_moov+hybrid_fragmented"},
+    "fragmented": {"movflags": "frag_keyframe+delay_moov+default_base_moof"},
+    "fragmented_by_time": {"movflags": "delay_moov+default_base_moof", "frag_duration": "400000"},
+    "hybrid": {"movflags": "frag_keyframe+delay_moov+hybrid_fragmented"},
 }
 
 
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_it_does_not_matter_where_the_index_is(tmp_path: Path, how: How, layout: str) -> None:
-    """Recorders write fragments so that a crash costs little, and leave the index to the end."""
+    """Recorders write fragments so that a crash costs little, and leave the index to the end. Without `delay_moov` the file
+    would have no edit list, and say itself that its sound is 45 ms early."""
     clip = odd.write(
         tmp_path / "clip.mp4",
         TIMES,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
 from av.audio.stream import AudioStream
@@ -22,8 +22,9 @@ from clipstream.common.contracts.documents import Probe
 from clipstream.common.contracts.media import AudioTrack, MediaInfo, VideoTrack
 from clipstream.common.errors import Rejected
 from clipstream.common.media.color import PRIMARIES, RANGES, SPACES, TRANSFERS
-from clipstream.common.media.open import OpenLimits, from_start, open_media, tracks
+from clipstream.common.media.open import OpenLimits, open_media, tracks
 from clipstream.ingest import sniff, timeline
+from clipstream.ingest.soundtitle import title
 from clipstream.ingest.timeline import Timeline, Track
 
 LOOKED_AT_FRAMES = 8
@@ -54,7 +55,7 @@ def probe(media: BinaryIO, *, bounds: Bounds) -> Probe:
     limits = OpenLimits(max_pixels=bounds.max_pixels, max_tracks=bounds.max_tracks)
     try:
         with open_media(media, limits) as container:
-            return _probed(container, partial(from_start, container, media, limits), size, bounds, limits)
+            return _probed(container, media, partial(_again, media, limits), size, bounds, limits)
     except Rejected as error:
         if sniff.moov_missing(media, size):
             raise Rejected(
@@ -68,25 +69,36 @@ def probe(media: BinaryIO, *, bounds: Bounds) -> Probe:
         raise Rejected("The file is damaged and cannot be read.") from error
 
 
-Again = Callable[[], AbstractContextManager[InputContainer]]
-"""Opens the file at its beginning once more."""
+Again = Callable[[], InputContainer]
 
 
-def _probed(container: InputContainer, again: Again, size: int, bounds: Bounds, limits: OpenLimits) -> Probe:
+def _again(media: BinaryIO, limits: OpenLimits) -> InputContainer:
+    """The file from its very beginning once more. Going back in an open one leads to a key picture, to where another track
+    is at that time, or in Matroska to the first cue."""
+    media.seek(0)
+    return open_media(media, limits)
+
+
+def _probed(
+    container: InputContainer, media: BinaryIO, again: Again, size: int, bounds: Bounds, limits: OpenLimits
+) -> Probe:
     found = tracks(container, limits)
     if found.video is None and not found.audio:
         raise Rejected("There is neither picture nor sound in this file.")
-    lines = _timelines(container, again, [*([found.video] if found.video else []), *found.audio], size)
+    lines = _timelines(container, media, again, [*([found.video] if found.video else []), *found.audio], size)
     shown = lines.get(found.video.index) if found.video else None
     heard = [track for track in found.audio if lines[track.index].samples and track.sample_rate and track.channels]
     used = [line for line in (shown, *(lines[track.index] for track in heard)) if line and line.samples]
     if not used or (found.video and not (shown and shown.samples)):
         raise Rejected("The file is cut off: it holds a description of a clip, but nothing of the clip itself.")
     _check_complete(used, bounds)
+    frames = _first_frames(again, found.video.index) if found.video else []
+    if shown and frames:
+        used[0] = shown = shown.beginning(frames[0].pts)
     start = min(line.start_s for line in used)
     duration = max(line.end_s for line in used) - start
     _check_duration(duration, bounds)
-    video = _video(again, found.video, shown, bounds) if found.video and shown else None
+    video = _video(frames, found.video, shown, bounds) if found.video and shown else None
     if video is None:
         _check_sound(again, heard)
     return Probe(
@@ -105,8 +117,10 @@ def _probed(container: InputContainer, again: Again, size: int, bounds: Bounds, 
     )
 
 
-def _timelines(container: InputContainer, again: Again, wanted: list[Track], size: int) -> dict[int, Timeline]:
-    indexed = {track.index: timeline.from_index(container, track, size) for track in wanted}
+def _timelines(
+    container: InputContainer, media: BinaryIO, again: Again, wanted: list[Track], size: int
+) -> dict[int, Timeline]:
+    indexed = {track.index: timeline.from_index(container, media, track, size) for track in wanted}
     known = {index: line for index, line in indexed.items() if line is not None}
     if len(known) == len(wanted):
         return known
@@ -131,16 +145,14 @@ def _check_duration(duration_s: float, bounds: Bounds) -> None:
         )
 
 
-def _video(again: Again, track: VideoStream, line: Timeline, bounds: Bounds) -> VideoTrack:
-    with again() as container:
-        frames = _first_frames(container, track.index)
+def _video(frames: list[VideoFrame], track: VideoStream, line: Timeline, bounds: Bounds) -> VideoTrack:
     first = frames[0]
     if min(first.width, first.height) < bounds.min_side:
         raise Rejected(
             f"The picture is too small: {first.width} × {first.height} pixels. "
             f"Each side needs {bounds.min_side} pixels at least."
         )
-    rate = _frame_rate(track, line)
+    rate = timeline.frame_rate(track, line)
     if rate > bounds.max_frame_rate:
         raise Rejected(f"The clip has {rate:.0f} pictures a second. At most {bounds.max_frame_rate:g} can be used.")
     rotation = round(-first.rotation / 90) * 90 % 360  # libav counts counterclockwise
@@ -165,15 +177,14 @@ def _video(again: Again, track: VideoStream, line: Timeline, bounds: Bounds) -> 
     )
 
 
-def _first_frames(container: InputContainer, index: int) -> list[VideoFrame]:
+def _first_frames(again: Again, index: int) -> list[VideoFrame]:
     """The first decodable pictures. `Rejected` where there is none."""
     frames: list[VideoFrame] = []
     try:
-        for frame in container.decode(container.streams[index]):
-            if isinstance(frame, VideoFrame):
-                frames.append(frame)
-            if len(frames) >= LOOKED_AT_FRAMES:
-                break
+        with again() as container:
+            for frame in islice(container.decode(container.streams[index]), LOOKED_AT_FRAMES):
+                if isinstance(frame, VideoFrame):
+                    frames.append(frame)
     except FFmpegError as error:
         if isinstance(error, MemoryError):
             raise
@@ -196,20 +207,13 @@ def _check_sound(again: Again, heard: list[AudioStream]) -> None:
     raise Rejected("The sound cannot be decoded: the file is damaged.")
 
 
-def _frame_rate(track: VideoStream, line: Timeline) -> float:
-    """Pictures a second: the container's exact figure where the gaps are even, else the rate that most gaps have."""
-    if line.variable or not track.average_rate:
-        return 1 / line.usual_step_s if line.usual_step_s else 1.0
-    return float(track.average_rate)
-
-
 def _audio(track: AudioStream, line: Timeline, to: Timeline) -> AudioTrack:
     return AudioTrack(
         index=track.index,
         codec=track.codec_context.codec.canonical_name,
         sample_rate=track.sample_rate,
         channels=track.channels,
-        title=_short(track.metadata.get("title")),
+        title=_short(title(track.metadata)),
         language=_short(track.language),
         start_s=round(line.start_s - to.start_s, 6),
     )

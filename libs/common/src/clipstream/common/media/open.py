@@ -6,8 +6,7 @@ are decoded, and only well-kept decoders are used. The file is handed over witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -79,20 +78,6 @@ def open_media(file: BinaryIO, limits: OpenLimits | None = None) -> InputContain
         if track.codec_context is not None:  # PyAV opens decoders anew, without the options of the container
             track.codec_context.options = {"max_pixels": str(limits.max_pixels)}
     return container
-
-
-@contextmanager
-def from_start(container: InputContainer, file: BinaryIO, limits: OpenLimits | None = None) -> Iterator[InputContainer]:
-    """The file from its beginning once more: the same container where it can go back, else a new one, with streams of its
-    own under the same indices. Matroska whose clock begins below zero cannot."""
-    try:
-        container.seek(0)
-    except FFmpegError:
-        file.seek(0)
-        with open_media(file, limits) as again:
-            yield again
-        return
-    yield container
 
 
 def tracks(container: InputContainer, limits: OpenLimits | None = None) -> Tracks:
