@@ -82,6 +82,19 @@ def trim_head(path: Path, seconds: float) -> Path:
     return path
 
 
+def trim_tail(path: Path, seconds: float) -> Path:
+    """End `seconds` earlier by edit lists alone."""
+    body = bytearray(path.read_bytes())
+    movie_scale = 1
+    for kind, start, _ in _boxes(body):
+        if kind == b"mvhd":
+            movie_scale = _u32(body, start + 12)
+        elif kind == b"elst":
+            struct.pack_into(">I", body, start + 8, _u32(body, start + 8) - round(seconds * movie_scale))
+    path.write_bytes(body)
+    return path
+
+
 def _boxes(body: bytearray, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
     """(type, payload's first byte, byte behind it) of every box, outermost first."""
     end = len(body) if end is None else end

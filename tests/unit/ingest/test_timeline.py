@@ -14,7 +14,7 @@ from clipstream.ingest.processor import Bounds, probe
 from corpus import odd
 from corpus.beeps import Sound
 from corpus.gameplay import cut
-from corpus.surgery import trim_head
+from corpus.surgery import trim_head, trim_tail
 
 TIMES = odd.even(30, 90)
 SOUND = Sound(3.0)
@@ -167,6 +167,14 @@ def test_a_head_that_an_edit_list_leaves_out(tmp_path: Path, trimmed_s: float, b
     clip = odd.write(tmp_path / "phone.mp4", TIMES, look=odd.Look(size=(160, 90), b_frames=b_frames), sounds=[SOUND])
     found = assert_told_as_shown(trim_head(clip, trimmed_s))
     assert found.start_s == pytest.approx(0, abs=0.002)
+    assert found.media.duration_s == pytest.approx(3 - trimmed_s, abs=0.03)
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("trimmed_s", [0.2, 1.3])
+def test_a_tail_that_an_edit_list_leaves_out(tmp_path: Path, trimmed_s: float, b_frames: int) -> None:
+    clip = odd.write(tmp_path / "phone.mp4", TIMES, look=odd.Look(size=(160, 90), b_frames=b_frames))
+    found = assert_told_as_shown(trim_tail(clip, trimmed_s))
     assert found.media.duration_s == pytest.approx(3 - trimmed_s, abs=0.03)
 
 
