@@ -291,3 +291,7 @@ def make_files(*, scratch: Path, count: int, emit: Callable[[Path], None], progr
 
 def hand_over(*, name: str, emit: Callable[[Path], None]) -> None:
     emit(Path(name))
+
+
+def my_pid() -> int:
+    return os.getpid()

@@ -56,6 +56,7 @@ class Context:
             limits=limits,
             progress=None,
             take=take,
+            spares=None,
             **arguments,
         )
 

@@ -18,6 +18,7 @@ from clipstream.common.contracts import keys
 from clipstream.common.contracts.envelope import Envelope
 from clipstream.common.contracts.events import ClipIngested, UploadCompleted
 from clipstream.common.contracts.ids import StreamId, VideoId, upload_event_id
+from clipstream.common.stage.process import Spares
 from clipstream.common.stage.runner import consume_stages
 from clipstream.common.stage.scratch import Scratch
 from clipstream.common.store.disk.store import DiskStore
@@ -57,7 +58,7 @@ async def test_sixteen_announcements_have_one_effect(seed: int, tmp_path: Path) 
         heard.append(envelope)
 
     await bus.listen([ClipIngested], hear)
-    await consume_stages([build(Bounds(), ByteSize(1 << 30))], bus, store, scratch)
+    await consume_stages([build(Bounds(), ByteSize(1 << 30))], bus, store, scratch, Spares())
     await listen("clipstream.storage")(bus, store)
 
     tiny.write(tmp_path / "clip.mp4")

@@ -111,7 +111,14 @@ async def test_surroundings_hold_no_secret(tmp_path: Path, monkeypatch: pytest.M
         os.set_inheritable(open_in_parent.fileno(), True)
         seen = await isolate(hostile.surroundings, scratch=tmp_path)
     assert "canary" not in str(seen)
-    assert set(seen) == {"HOME", "TMPDIR", "LANG", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} | {
+    assert set(seen) == {
+        "HOME",
+        "TMPDIR",
+        "LANG",
+        "OPENBLAS_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "PYDANTIC_DISABLE_PLUGINS",
+    } | {
         "descriptors",
         "umask",
         "cwd",

@@ -20,8 +20,9 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from clipstream.common.bus.rabbit import RabbitBus, connect
+from clipstream.common.bus.topology import PROJECTOR_QUEUE, QUEUES
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import EVENTS, ClipDeleted, ClipFailed, ClipIngested, ClipProgress
+from clipstream.common.contracts.events import ClipDeleted, ClipFailed, ClipIngested, ClipProgress
 from fixtures import clips
 from fixtures.broker import Broker
 from fixtures.inbox import Inbox, until
@@ -126,13 +127,13 @@ async def stages(broker: Broker, tmp_path: Path) -> AsyncIterator[Stages]:
 async def observed(broker: Broker) -> AsyncIterator[tuple[RabbitBus, Inbox[Envelope], Inbox[ClipProgress]]]:
     bus = await connect(broker.settings, "observer")
     answers, progress = Inbox[Envelope](), Inbox[ClipProgress]()
-    types = [event for event in EVENTS.values() if event is not ClipProgress]
+    types = QUEUES[PROJECTOR_QUEUE]
 
     async def keep(envelope: Envelope) -> None:
         if isinstance(envelope.data, ClipIngested | ClipFailed):
             await answers(envelope)
 
-    await bus.consume("gateway.projector", types, keep, slots=8)
+    await bus.consume(PROJECTOR_QUEUE, types, keep, slots=8)
     await bus.consume_progress(progress)
     yield bus, answers, progress
     await bus.drain(timedelta(0))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipstream.common.errors import Outage, Permanent, Rejected, Transient
-from clipstream.common.stage.call import Call, error_from
+from clipstream.common.stage.call import Call, error_from, source_root
 from corpus import hostile
 
 
@@ -15,7 +15,7 @@ def test_arguments_become_json() -> None:
     call = Call(hostile.claim, {"paths": [Path("/a"), Path("b")]})
     assert call.arguments == {"paths": ["/a", "b"]}
     assert (call.module, call.name) == ("corpus.hostile", "claim")
-    assert (Path(call.source_root) / "corpus" / "hostile.py").exists()
+    assert (Path(source_root(call.module)) / "corpus" / "hostile.py").exists()
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../other", "a/../../other"])

@@ -18,6 +18,7 @@ from clipstream.common.errors import Permanent, Transient
 from clipstream.common.stage.context import Limits, StageContext
 from clipstream.common.stage.spec import StageSpec
 from clipstream.transcode.copying.kept import KeptCopy, ensure_copy
+from clipstream.transcode.copying.source import copy_source
 from clipstream.transcode.made import Poster
 from clipstream.transcode.pictures.poster import draw_poster
 from clipstream.transcode.publishing.provisional import write_copy
@@ -43,7 +44,12 @@ def build(most_bit_rate: int, *, slots: int = 1) -> StageSpec[ClipIngested]:
         return _answers(event, poster, copied)
 
     return StageSpec(
-        name="preview", consumes=ClipIngested, emits=(ClipPreviewed, ClipPlayable), handler=handle, slots=slots
+        name="preview",
+        consumes=ClipIngested,
+        emits=(ClipPreviewed, ClipPlayable),
+        handler=handle,
+        slots=slots,
+        ready=(draw_poster, copy_source),
     )
 
 

@@ -37,13 +37,6 @@ class Call(Generic[T]):
         }
         self._returns: TypeAdapter[T] = TypeAdapter(hints["return"])
 
-    @property
-    def source_root(self) -> str:
-        """The directory that the target's module is imported from."""
-        path = Path(sys.modules[self.module].__file__ or "")
-        depth = self.module.count(".") + (path.stem == "__init__")
-        return str(path.resolve().parents[depth])
-
     def result(self, body: bytes, scratch: Path) -> T:
         """The returned value. `Transient` where it is not what the function promises: then the child was not itself."""
         try:
@@ -55,6 +48,17 @@ class Call(Generic[T]):
             if not (home / path).resolve().is_relative_to(home):
                 raise errors.Transient(f"{self.name} answered with a file outside its scratch directory")
         return value
+
+
+def module_of(target: Callable[..., object]) -> str:
+    return target.__module__
+
+
+def source_root(module: str) -> str:
+    """The directory that a module is imported from."""
+    path = Path(sys.modules[module].__file__ or "")
+    depth = module.count(".") + (path.stem == "__init__")
+    return str(path.resolve().parents[depth])
 
 
 def error_from(described: Mapping[str, Any]) -> errors.ClipstreamError:

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, get_type_hints
@@ -24,8 +25,11 @@ PROGRESS_EVERY_S = 0.2
 def main() -> None:
     channel = Channel(int(sys.argv[1]))
     cage.die_with_parent(int(sys.argv[2]))
+    _import_ahead(sys.argv[3:])
     job = json.loads(channel.receive())
     os.nice(job["nice"])
+    os.chdir(job["scratch"])
+    os.environ.update(HOME=job["scratch"], TMPDIR=job["scratch"])  # noqa: TID251 - written, not read
     try:
         bounds = cage.Bounds(**job["bounds"])
         closed = cage.close(bounds, scratch=job["scratch"], sources=job["sources"], devices=job["devices"])
@@ -43,6 +47,15 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # the interpreter's own farewell frees what the kernel frees faster
+
+
+def _import_ahead(module: list[str]) -> None:
+    """What a waiting child does meanwhile. Our own code alone: nothing that came from outside has reached this process."""
+    if module:
+        root, name = module
+        sys.path.append(root)
+        with suppress(Exception):  # the job imports it again, and says why it cannot
+            import_module(name)
 
 
 def _run(job: dict[str, Any], channel: Channel) -> bytes:

@@ -6,15 +6,10 @@ of one object and says how far it is; whatever else it says is checked. See docs
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
-import os
 import signal
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,16 +17,16 @@ import structlog
 
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import Conflict, Outage, Transient
-from clipstream.common.stage.call import Call, error_from
+from clipstream.common.stage.call import Call, error_from, source_root
 from clipstream.common.stage.channel import EXACT, FRACTION, HEADER, LARGEST, LARGEST_READ, READ, Kind
 from clipstream.common.stage.context import Limits
 from clipstream.common.stage.outputs import Outputs, Take, outputs
+from clipstream.common.stage.process import Child, Spares
 from clipstream.common.store.objects import ObjectInfo
 
 T = TypeVar("T")
 ReadRange = Callable[[int, int], Awaitable[bytes]]
 
-_KEPT_OUTPUT = 16 << 10
 _log = structlog.get_logger(__name__)
 _warned: set[str] = set()
 
@@ -53,9 +48,10 @@ async def isolate(
     limits: Limits | None = None,
     progress: Callable[[float], None] | None = None,
     take: Take | None = None,
+    spares: Spares | None = None,
     **arguments: object,
 ) -> T:
-    """Call `target` in a child of its own; the contract is `StageContext.isolate`.
+    """Call `target` in a child of its own; the contract is `StageContext.isolate`. `spares` may have one waiting.
 
     A target parameter named `scratch` receives that directory, one named `progress` a function that calls ours.
     """
@@ -63,7 +59,7 @@ async def isolate(
     limits = limits or Limits()
     read, size = (None, None) if source is None or store is None else await _opened(store, source)
     job = _job(call, scratch, size, limits)
-    async with _child(scratch) as child:
+    async with (spares or Spares()).child(call.module) as child:
         try:
             async with asyncio.timeout(limits.wall.total_seconds()) as wall, outputs(scratch, take) as made:
                 body = await _answer(child, job, read, progress or (lambda _: None), made)
@@ -95,7 +91,7 @@ def _job(call: Call[T], scratch: Path, source_size: int | None, limits: Limits) 
         "module": call.module,
         "name": call.name,
         "arguments": call.arguments,
-        "sources": [call.source_root],
+        "sources": [source_root(call.module)],
         "scratch": str(scratch.resolve()),
         "source_size": source_size,
         "nice": limits.nice,
@@ -131,16 +127,6 @@ class _Raised(Exception):
             raise _Nonsense from error
 
 
-@dataclass
-class _Child:
-    """A running child: its process, our end of the channel, and the end of what it printed."""
-
-    process: asyncio.subprocess.Process
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    output: bytearray = field(default_factory=bytearray)
-
-
 async def _opened(store: RangeStore, key: ObjectKey) -> tuple[ReadRange, int]:
     """How to read one object, pinned to the content it has now, and its size."""
     info = await store.head(key)
@@ -154,54 +140,8 @@ async def _opened(store: RangeStore, key: ObjectKey) -> tuple[ReadRange, int]:
     return read, info.size_bytes
 
 
-@contextlib.asynccontextmanager
-async def _child(scratch: Path) -> AsyncIterator[_Child]:
-    """A started child; on leaving, it and everything it might have started is dead and reaped."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-X", "faulthandler", "-m", "clipstream.common.stage.child"),
-                *(str(theirs.fileno()), str(os.getpid())),
-                pass_fds=(theirs.fileno(),),
-                cwd=scratch,
-                env=_environment(scratch),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-                umask=0o077,
-            )
-        except BaseException:
-            ours.close()
-            raise
-    reader, writer = await asyncio.open_connection(sock=ours)
-    child = _Child(process, reader, writer)
-    listening = asyncio.create_task(_keep_output(child))
-    try:
-        yield child
-    finally:
-        writer.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await asyncio.shield(process.wait())
-        listening.cancel()
-
-
-def _environment(scratch: Path) -> dict[str, str]:
-    """All that a child learns from its surroundings: no secret, and one thread for arithmetic libraries."""
-    return {
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch),
-        "LANG": "C.UTF-8",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for some among all packages takes 15 ms of every child
-    }
-
-
 async def _answer(
-    child: _Child, job: bytes, read: ReadRange | None, progress: Callable[[float], None], made: Outputs
+    child: Child, job: bytes, read: ReadRange | None, progress: Callable[[float], None], made: Outputs
 ) -> bytes:
     """Serve the child until it has a result."""
     try:
@@ -245,15 +185,7 @@ async def _frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes]:
     return kind, await reader.readexactly(length)
 
 
-async def _keep_output(child: _Child) -> None:
-    """Drain what the child prints, so that it never blocks on us, and keep the end of it."""
-    stream = child.process.stdout
-    while stream and (chunk := await stream.read(_KEPT_OUTPUT)):
-        child.output += chunk
-        del child.output[:-_KEPT_OUTPUT]
-
-
-async def _last_words(child: _Child, limits: Limits) -> str:
+async def _last_words(child: Child, limits: Limits) -> str:
     """Why a child ended without an answer, for an operator."""
     try:
         async with asyncio.timeout(2):
@@ -270,7 +202,7 @@ async def _last_words(child: _Child, limits: Limits) -> str:
     }.get(name, f"crashed ({name})")
 
 
-def _failed(child: _Child, call: Call[T], what: str) -> Transient:
+def _failed(child: Child, call: Call[T], what: str) -> Transient:
     _log.warning("child_failed", target=call.name, reason=what, output=child.output.decode(errors="replace"))
     return Transient(f"decoder {what}")
 

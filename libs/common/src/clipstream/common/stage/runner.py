@@ -23,6 +23,7 @@ from clipstream.common.obs.health import Check
 from clipstream.common.settings import StageSettings
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.stage.job import StageJobs
+from clipstream.common.stage.process import Spares
 from clipstream.common.stage.scratch import Scratch
 from clipstream.common.stage.service import live
 from clipstream.common.stage.spec import StageSpec
@@ -81,6 +82,7 @@ async def serve_stage(
         opened.push_async_callback(store.close)
         bus = await connect(settings, service)
         opened.push_async_callback(bus.close)
+        spares = await opened.enter_async_context(Spares(target for spec in specs for target in spec.ready))
         scratch = Scratch.open(settings.scratch_dir, service)
         opened.callback(scratch.close)
         return await live(
@@ -88,12 +90,14 @@ async def serve_stage(
             settings,
             checks={"storage": store.check, **(checks or {})},
             routes=routes,
-            consume=partial(consume_stages, specs, bus, store, scratch),
+            consume=partial(consume_stages, specs, bus, store, scratch, spares),
             background=[partial(task, bus, store) for task in background],
         )
 
 
-async def consume_stages(specs: Sequence[StageSpec[Any]], bus: Bus, store: ObjectStore, scratch: Scratch) -> None:
+async def consume_stages(
+    specs: Sequence[StageSpec[Any]], bus: Bus, store: ObjectStore, scratch: Scratch, spares: Spares
+) -> None:
     """Begin to work on the specs' queues. What must stop is heard first, so that no work begins unheard."""
     stops = Stops()
     await bus.listen([ClipDeleted], stops.deleted)
@@ -105,7 +109,7 @@ async def consume_stages(specs: Sequence[StageSpec[Any]], bus: Bus, store: Objec
             store=store,
             scratch=scratch,
             threads=ThreadPoolExecutor(spec.slots, thread_name_prefix=spec.name),
-            caged=isolate,
+            caged=partial(isolate, spares=spares),
             stops=stops,
         )
         await bus.consume(spec.source, [spec.consumes], jobs.handle, slots=spec.slots)

@@ -30,7 +30,8 @@ class StageSpec(Generic[E]):
     that the runner refuses. `slots` jobs run at once in one process. A job may take `ack_timeout` at most.
 
     `queue` is where its events come from, by default the stage's own. A stage whose work on one video is several jobs
-    names each of them: `part` gives a name that holds for this job alone, and how far it is among how many.
+    names each of them: `part` gives a name that holds for this job alone, and how far it is among how many. `ready` are
+    functions that it isolates and nobody shall wait for: a child that has imported each is kept.
     """
 
     name: Stage
@@ -41,6 +42,7 @@ class StageSpec(Generic[E]):
     ack_timeout: timedelta = timedelta(hours=2)
     queue: str = ""
     part: Callable[[E], Part] | None = None
+    ready: tuple[Callable[..., object], ...] = ()
 
     @property
     def source(self) -> str:
