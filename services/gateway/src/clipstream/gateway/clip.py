@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from clipstream.common.contracts.events import Stage
@@ -17,6 +17,12 @@ Turn = Literal["waits", "works"]
 Leftover = Literal["unwanted", "ended", "replaced"]
 """Why what was made for playing early has to go: nobody shall play it; nothing comes of it any more, unless an operator
 tries again; there is something better."""
+WATCHED_FOR = timedelta(hours=1)  # whoever began to play it then has come to its end, or to the next
+KEPT_FOR: Mapping[Leftover, timedelta] = {
+    "unwanted": timedelta(0),
+    "ended": WATCHED_FOR,  # an operator's retry goes on with what is there
+    "replaced": WATCHED_FOR,
+}
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ADMITTED: tuple[Stage, ...] = ("transcode", "stt", "embed")

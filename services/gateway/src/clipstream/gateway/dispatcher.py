@@ -110,10 +110,11 @@ class Dispatcher:
             admitted, anew = amendments.admit(clip)
         except ValidationError:
             return await self._projector.take(connection, _unreadable(clip)) is not None
-        await clips.restart(connection, clip.id, list(anew))
-        for stage, envelope in anew.items():
-            await outbox.add(connection, envelope, queue=stage)
-        await self._projector.keep(connection, clip, before)
+        if anew:
+            await clips.restart(connection, clip.id, list(anew))
+            for stage, envelope in anew.items():
+                await outbox.add(connection, envelope, queue=stage)
+            await self._projector.keep(connection, clip, before)
         log.info("clip_admitted", video_id=str(clip.id), again=list(anew))
         if admitted is None:
             return bool(anew)

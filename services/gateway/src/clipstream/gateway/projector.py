@@ -13,11 +13,11 @@ import structlog
 from asyncpg import Connection, Pool
 
 from clipstream.common.contracts.envelope import Envelope
-from clipstream.common.contracts.events import ClipReady
+from clipstream.common.contracts.events import ClipPlayable, ClipPreviewed, ClipReady
 from clipstream.common.contracts.ids import EventId, derived_event_id
 from clipstream.common.db import inbox, outbox
 from clipstream.common.db.errors import map_database_errors
-from clipstream.gateway import webhooks, withdrawal
+from clipstream.gateway import webhooks
 from clipstream.gateway.clip import Clip
 from clipstream.gateway.feed import Feed
 from clipstream.gateway.projection import fold
@@ -67,8 +67,8 @@ class Projector:
         """Write a changed clip back, and what follows from the change."""
         if clip.status == "ready" and before.status != "ready":
             await outbox.add(connection, _ready(clip, cause))
-        await clips.save(connection, clip, queued_after=self._queued_after)
-        await withdrawal.note(connection, clip, before.leftover, cause)
+        wrote = cause is not None and isinstance(cause.data, (ClipPlayable, ClipPreviewed))
+        await clips.save(connection, clip, queued_after=self._queued_after, wrote=wrote)
         await webhooks.tell(connection, clip, before)
 
     def tell(self, video_id: UUID, stream_id: UUID) -> None:

@@ -19,7 +19,7 @@ from asyncpg import Connection
 from pydantic import BaseModel
 
 from clipstream.common.contracts.ids import NAMESPACE
-from clipstream.gateway.clip import Clip, Leftover
+from clipstream.gateway.clip import Clip
 from clipstream.gateway.playing import original_of
 from clipstream.gateway.repository import deliveries, videos, webhooks
 from clipstream.gateway.signing import derive_key
@@ -58,11 +58,10 @@ class Standing:
 
     status: str
     playable: bool
-    leftover: Leftover | None = None
 
     @classmethod
     def of(cls, clip: Clip) -> Standing:
-        return cls(clip.status, clip.playable_at is not None, clip.leftover)
+        return cls(clip.status, clip.playable_at is not None)
 
 
 def news(before: Standing, after: Standing) -> Iterator[WebhookEvent]:

@@ -12,7 +12,7 @@ from asyncpg import Connection, Record
 
 from clipstream.common.contracts.events import Stage
 from clipstream.common.contracts.ids import StreamId, VideoId
-from clipstream.gateway.clip import Clip, StageRow
+from clipstream.gateway.clip import KEPT_FOR, Clip, StageRow
 
 _FACTS = ("media", "preview", "playable", "uniqueness", "playback", "transcript", "embedding", "duplicate")
 
@@ -29,6 +29,8 @@ SELECT stage, state, attempts, error, trigger::text, done_at, failed_at, skipped
 FROM stages WHERE video_id = $1
 """
 
+# What is left over is due when it becomes so, and again whenever more was written. One statement: whoever waits for the row
+# (a stream that is deleted) must find one new version of it and not a chain of them.
 _SAVE = """
 UPDATE videos
 SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_s = $6, rejection = $7, uploaded_at = $8,
@@ -36,6 +38,10 @@ SET status = $2, processing_index = $3, error = $4, failed_stage = $5, duration_
     uniqueness = $14::text::jsonb, playback = $15::text::jsonb, transcript = $16::text::jsonb,
     embedding = $17::text::jsonb, duplicate = $18::text::jsonb, cancelled = $19, dismissed_at = $20,
     content_hash = $21, stored_bytes = $22, admitted_at = $23, turn = $24, leftover = $25,
+    purge_at = CASE WHEN $25::text IS NULL THEN NULL
+                    WHEN leftover IS DISTINCT FROM $25 OR $27 THEN now() + $26::interval ELSE purge_at END,
+    leftover_since = CASE WHEN $25 IS NULL THEN NULL
+                          WHEN leftover IS DISTINCT FROM $25 THEN now() ELSE leftover_since END,
     changed_at = now(), revision = revision + 1
 WHERE id = $1
 RETURNING revision
@@ -80,8 +86,8 @@ async def lock(connection: Connection, video_id: UUID) -> Clip | None:
     return Clip(id=VideoId(row["id"]), stream_id=StreamId(row["stream_id"]), stages=stages, **facts, **plain)
 
 
-async def save(connection: Connection, clip: Clip, *, queued_after: timedelta) -> int:
-    """Write the clip back; its new revision."""
+async def save(connection: Connection, clip: Clip, *, queued_after: timedelta, wrote: bool = False) -> int:
+    """Write the clip back; its new revision. `wrote`: somebody has just put something there that is to play early."""
     revision: int = await connection.fetchval(
         _SAVE,
         clip.id,
@@ -102,6 +108,8 @@ async def save(connection: Connection, clip: Clip, *, queued_after: timedelta) -
         clip.admitted_at,
         clip.turn,
         clip.leftover,
+        None if clip.leftover is None else KEPT_FOR[clip.leftover],
+        wrote,
     )
     await connection.executemany(
         _SAVE_STAGE,

@@ -9,12 +9,6 @@ from asyncpg import Connection
 
 from clipstream.gateway.clip import Leftover
 
-_PLAN = """
-UPDATE videos
-SET purge_at = now() + $2::interval, leftover_since = CASE WHEN $3 THEN now() ELSE coalesce(leftover_since, now()) END
-WHERE id = $1
-"""
-
 _NEXT = """
 SELECT id, leftover FROM videos WHERE purge_at <= now() ORDER BY purge_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
@@ -26,15 +20,6 @@ SET playable = NULL,
     purge_at = CASE WHEN now() < leftover_since + $2::interval THEN leftover_since + $2::interval END
 WHERE id = $1
 """
-
-
-async def plan(connection: Connection, video_id: UUID, after: timedelta, *, anew: bool) -> None:
-    await connection.execute(_PLAN, video_id, after, anew)
-
-
-async def clear(connection: Connection, video_id: UUID) -> None:
-    """It is worked on again: what is there stays."""
-    await connection.execute("UPDATE videos SET purge_at = NULL, leftover_since = NULL WHERE id = $1", video_id)
 
 
 async def next_due(connection: Connection) -> tuple[UUID, Leftover] | None:
