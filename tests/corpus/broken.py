@@ -139,7 +139,6 @@ def _avi(picture: bytes, side: int) -> bytes:
 
 _GAPS = random.Random(7).choices((17, 33, 50), k=40)
 _JITTER = [0, *accumulate(_GAPS)]
-_CHOIR: dict[str, object] = {"size": (64, 48), "audio_tracks": 59, "duration_s": 0.2}
 _FASTSTART = {"movflags": "faststart"}
 _HLS = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:4.0,\n{}\n#EXT-X-ENDLIST\n"
 _MPD = (

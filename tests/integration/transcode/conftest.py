@@ -9,14 +9,14 @@ import pytest
 
 from integration.transcode.whole import Whole, whole
 
-Transcode = Callable[..., Whole]
+Transcode = Callable[[Path], Whole]
 
 
 @pytest.fixture
 def transcoded(tmp_path: Path) -> Transcode:
     """Make everything of a file, in a directory of its own."""
 
-    def run(source: Path, *, ladder: tuple[int, ...] = (144, 240), max_duration_s: float = 60.0) -> Whole:
-        return whole(source, tmp_path / f"{source.name}-out", ladder=ladder, max_duration_s=max_duration_s)
+    def run(source: Path) -> Whole:
+        return whole(source, tmp_path / f"{source.name}-out")
 
     return run

@@ -32,7 +32,6 @@ async def test_what_a_file_says_is_what_was_made(copy: Copied, disk_store: DiskS
     shelf = SegmentShelf(disk_store, PREFIX)
     await shelve(copy, shelf)
     assert await shelf.settle(copy.made.tracks) == copy.made.tracks
-    assert shelf.stored_bytes == sum((copy.directory / name).stat().st_size for name in copy.emitted)
 
 
 async def test_nobody_has_to_believe_a_child(copy: Copied, disk_store: DiskStore) -> None:
@@ -53,7 +52,6 @@ async def test_the_first_writers_facts_count(copy: Copied, disk_store: DiskStore
     assert await late.settle(copy.made.tracks) == copy.made.tracks
     body = await disk_store.get(ObjectKey(f"{PREFIX}source-00000.m4s"))
     assert body == (copy.directory / "source-00000.m4s").read_bytes()
-    assert late.stored_bytes == sum((copy.directory / name).stat().st_size for name in copy.emitted)
 
 
 async def test_initialisation_segments_that_differ_are_told(

@@ -10,8 +10,6 @@ import pytest
 
 from clipstream.transcode.copying import nal
 
-START = b"\0\0\0\1"
-
 
 def encoded(
     parameters: Mapping[str, object] | None = None, *, pictures: int = 3, header: bool = True

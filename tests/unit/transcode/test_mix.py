@@ -7,7 +7,7 @@ import numpy as np
 from clipstream.transcode.sound.likeness import Likeness
 from clipstream.transcode.sound.limiter import Limiter
 from clipstream.transcode.sound.mix import CEILING, Mixer
-from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Samples
+from clipstream.transcode.sound.samples import SAMPLE_RATE, Samples
 
 LENGTH_S = 4
 
@@ -65,7 +65,7 @@ def overtones(samples: Samples) -> float:
 def test_what_is_not_too_loud_passes_the_limiter_in_its_place() -> None:
     click = np.zeros((2, SAMPLE_RATE), np.float32)
     click[:, 12_345] = 0.5
-    limiter = Limiter(SAMPLE_RATE, CEILING)
+    limiter = Limiter(CEILING)
     parts = [part for piece in np.array_split(click, 5, axis=1) for part in limiter.add(piece)]
     assert np.array_equal(np.concatenate([*parts, *limiter.finish()], axis=1), click)
 

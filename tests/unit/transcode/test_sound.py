@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Samples, Soundtrack
+from clipstream.transcode.sound.samples import SAMPLE_RATE, Samples
+from clipstream.transcode.sound.soundtrack import Soundtrack
 
 
 def frame(

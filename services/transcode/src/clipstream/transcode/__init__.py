@@ -1,1 +1,1 @@
-"""Makes the playable renditions"""
+"""Makes clips playable: the source itself at once, then the ladder"""

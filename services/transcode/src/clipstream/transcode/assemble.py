@@ -18,7 +18,6 @@ from clipstream.transcode.pictures import hover, sprite
 from clipstream.transcode.planned import SOUND, Plan
 from clipstream.transcode.publishing.assembled import (
     PREVIEW,
-    SPRITE,
     STORYBOARD,
     Assembled,
     claim_key,
@@ -125,7 +124,7 @@ async def _draw(
     (tiles_jpeg, cues), preview = await asyncio.gather(
         context.thread(sprite.compose, tiles, plan), context.thread(hover.compose_preview, frames, plan)
     )
-    return {SPRITE: tiles_jpeg, STORYBOARD: cues.encode(), PREVIEW: preview}
+    return {sprite.FILE: tiles_jpeg, STORYBOARD: cues.encode(), PREVIEW: preview}
 
 
 async def _raw(store: ObjectStore, video_id: VideoId, plan: Plan, files: Mapping[int, Path | None]) -> dict[int, bytes]:

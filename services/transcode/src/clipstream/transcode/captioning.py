@@ -1,7 +1,7 @@
 """The stage that joins captions to a clip's manifests once its speech has been heard.
 
 Transcoding and speech to text run side by side, and either may end first. This stage sees to it where the pictures were
-first; where the words were, whoever assembles the clip finds them (publish.py).
+first; where the words were, whoever assembles the clip finds them (publishing/publish.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The preview stage: a poster at once, and where its source can be played as it is, the clip itself.
 
-Both are made side by side and neither waits for the other. docs/adr/0017 says what comes after.
+Both are made side by side and neither waits for the other (docs/adr/0019).
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from clipstream.transcode.planned import init_file, segment_file
 Emit = Callable[[Path], None]
 """Says that a file, relative to the scratch directory, is complete. From then on it belongs to whoever was told."""
 
+WRITE_BUFFER = 1 << 17
+"""What libav is to gather before it calls `write`, which takes the GIL back: its own 32 KiB would do so four times as often."""
+
 _SEQUENCE = 20  # moof header, mfhd header, version and flags
 _FRAGMENT_BITS = 12  # chunks know the numbers of their segments, not of their fragments; only the order counts
 EXACT = Fraction(1, 1000)

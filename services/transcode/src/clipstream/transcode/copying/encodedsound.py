@@ -16,9 +16,8 @@ from clipstream.transcode.cmaf.segments import Emit
 from clipstream.transcode.copying.copyable import NotCopyable
 from clipstream.transcode.copying.sound import FRAME, LONGEST_WAIT, AacTrack
 from clipstream.transcode.made import Track
-from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Samples, Soundtrack
-
-BIT_RATE = 128_000
+from clipstream.transcode.sound.samples import BIT_RATE, SAMPLE_RATE, Samples, framed
+from clipstream.transcode.sound.soundtrack import Soundtrack
 
 
 class EncodedSound:
@@ -83,10 +82,8 @@ class EncodedSound:
                 self._rest = self._rest[:, FRAME:]
 
     def _send(self, samples: Samples) -> None:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, self._sent, Fraction(1, SAMPLE_RATE)
+        self._write(self._encoder.encode(framed(samples, self._sent)))
         self._sent += samples.shape[1]
-        self._write(self._encoder.encode(frame))
 
     def _write(self, packets: list[Packet[AudioStream]]) -> None:
         for packet in packets:

@@ -36,7 +36,6 @@ class KeptCopy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     copy_id: str
     made: SourceCopy
-    stored_bytes: int = 0
 
     @property
     def playable(self) -> bool:
@@ -98,7 +97,7 @@ async def _make(
         return KeptCopy(copy_id=copy, made=made)
     settled = {track.kind: track for track in await shelf.settle(made.tracks)}
     made = made.model_copy(update={"video": settled.get("video"), "audio": settled.get("audio")})
-    return KeptCopy(copy_id=copy, made=made, stored_bytes=shelf.stored_bytes)
+    return KeptCopy(copy_id=copy, made=made)
 
 
 def _final(reason: Permanent | Transient, attempt: int) -> bool:

@@ -117,9 +117,8 @@ class _Copy:
         if not plain_aac(stream):
             if self._picture is None:
                 raise NotCopyable("It has no picture, and its sound is not plain AAC.")
-            from clipstream.transcode.copying.encodedsound import (
-                EncodedSound,  # numpy takes a tenth of a second to import
-            )
+            # numpy takes a tenth of a second to import
+            from clipstream.transcode.copying.encodedsound import EncodedSound
 
             return EncodedSound(stream, into, emit, longest_s)
         context = stream.codec_context

@@ -13,7 +13,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from clipstream.transcode.chunking import SEGMENT_GOPS, gop_frames
-from clipstream.transcode.cmaf.segments import Emit, SegmentWriter
+from clipstream.transcode.cmaf.segments import WRITE_BUFFER, Emit, SegmentWriter
 from clipstream.transcode.encoding.encoders import add_stream, codec_options, encoding, forced_keys
 from clipstream.transcode.encoding.lane import Lane
 from clipstream.transcode.encoding.timing import Shown
@@ -21,7 +21,6 @@ from clipstream.transcode.made import Track
 from clipstream.transcode.pictures.colour import Colour
 from clipstream.transcode.planned import ChunkPlan, Plan, Rendition
 
-_WRITE_BUFFER = 1 << 17  # every write takes the GIL back; libav's 32 KiB would do so four times as often
 _FRAGMENTED = "cmaf+default_base_moof+skip_trailer+frag_keyframe+empty_moov"
 
 
@@ -38,7 +37,7 @@ class VideoLane(Lane[Shown]):
         )
         flags = _FRAGMENTED + ("+frag_discont" if chunk.first_slot else "")  # else its times would begin at 0 again
         self._output = av.open(
-            self._sink, "w", format="mp4", container_options={"movflags": flags}, buffer_size=_WRITE_BUFFER
+            self._sink, "w", format="mp4", container_options={"movflags": flags}, buffer_size=WRITE_BUFFER
         )
         self._encoder, gop = plan.encoder, _longest_gop(chunk, self._rate)
         self._keys = forced_keys(plan.encoder, chunk.gops, gop)

@@ -15,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from clipstream.common.errors import EncoderFailed
+from clipstream.transcode.copying import nal
 from clipstream.transcode.encoding.encoders import add_stream, codec_options, encoding
 from clipstream.transcode.pictures.colour import BT709
 from clipstream.transcode.planned import Rendition
@@ -25,7 +26,8 @@ GOPS, LONGEST_GOP = (0, 8, 15, 25), 10
 """Pictures at which a GOP must begin: unevenly, so that a habit of the encoder's own is seen."""
 
 _RATE = Fraction(30)
-_IDR = 5
+_LENGTH_BYTES = 4
+"""Before each NAL unit, as libav's muxer writes them."""
 _MOST_DIFFERENT = 12.0
 """Mean difference of luma. A picture of another moment, or a green one, is further off; any real encoding is nearer."""
 
@@ -54,7 +56,7 @@ def judge(recording: bytes) -> int:
     """How many pictures the recording has. `EncoderFailed` where it is not what was asked for."""
     try:
         gops = _gops(recording)
-    except FFmpegError as error:
+    except (FFmpegError, ValueError) as error:
         raise EncoderFailed("What the encoder made cannot be decoded.") from error
     starts = tuple(np.cumsum([0, *(len(gop) for gop in gops)])[:-1])
     if starts != GOPS:
@@ -74,23 +76,13 @@ def _gops(recording: bytes) -> list[list[npt.NDArray[np.float32]]]:
     with av.open(io.BytesIO(recording), "r") as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]
-        starts = [index for index, packet in enumerate(packets) if _is_idr(bytes(packet))]
+        starts = [index for index, packet in enumerate(packets) if nal.look(memoryview(packet), _LENGTH_BYTES).idr]
         for start, end in zip(starts, [*starts[1:], len(packets)], strict=True):
             decoder = VideoCodecContext.create("h264", "r")
             decoder.extradata = stream.codec_context.extradata
             frames = [frame for packet in (*packets[start:end], None) for frame in decoder.decode(packet)]
             gops.append([_luma(frame) for frame in frames if not frame.is_corrupt])
     return gops
-
-
-def _is_idr(packet: bytes) -> bool:
-    """Whether one of its NAL units, each behind its length in four bytes, is of an IDR picture."""
-    at = 0
-    while at + 4 < len(packet):
-        if packet[at + 4] & 0x1F == _IDR:
-            return True
-        at += 4 + int.from_bytes(packet[at : at + 4])
-    return False
 
 
 def _luma(frame: av.VideoFrame) -> npt.NDArray[np.float32]:

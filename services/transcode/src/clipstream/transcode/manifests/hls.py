@@ -16,9 +16,9 @@ CAPTIONS = "captions.m3u8"
 
 _SOUND_GROUP = "audio"
 _CAPTIONS_GROUP = "captions"
-_VERSION = (
-    "#EXT-X-VERSION:7"  # 6 is what EXT-X-MAP asks for; Apple's validator wants one version in all, and 7 for fMP4
-)
+_VERSION = "#EXT-X-VERSION:7"
+"""6 is what EXT-X-MAP asks for; Apple's validator wants one version in all, and 7 for fMP4."""
+
 _KEYS_APART_S = Fraction(1, 2)
 _RATES = 1001
 """The largest denominator of a frame rate: 60000/1001."""

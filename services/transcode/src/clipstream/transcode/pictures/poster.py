@@ -57,9 +57,8 @@ def draw_poster(source: BinaryIO, *, scratch: Path, media: MediaInfo) -> made.Po
 
 
 def _of_sound(container: InputContainer, media: MediaInfo) -> Image.Image:
-    from clipstream.transcode.pictures import (
-        waveform,  # numpy takes a tenth of a second to import, and pictures need none
-    )
+    # numpy takes a tenth of a second to import, and pictures need none
+    from clipstream.transcode.pictures import waveform
 
     for stream in tracks(container).audio:
         if heard := waveform.levels(container, stream, media.duration_s):

@@ -13,7 +13,9 @@ from PIL import Image
 
 from clipstream.transcode.pictures.storyboard import gathered, tile_slots, tile_spans
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.publishing.assembled import SPRITE
+
+FILE = "storyboard.jpg"
+"""What the WebVTT calls the picture, which lies beside it."""
 
 COLUMNS = 10
 _QUALITY = 75
@@ -31,7 +33,7 @@ def compose(made: Mapping[int, bytes], plan: Plan) -> tuple[bytes, str]:
     jpeg = io.BytesIO()
     sprite.save(jpeg, "JPEG", quality=_QUALITY, optimize=True)
     cues = [
-        f"{_clock(start)} --> {_clock(end)}\n{SPRITE}#xywh={x},{y},{width},{height}\n"
+        f"{_clock(start)} --> {_clock(end)}\n{FILE}#xywh={x},{y},{width},{height}\n"
         for (start, end), (x, y) in zip(spans, places, strict=True)
     ]
     return jpeg.getvalue(), "\n".join(["WEBVTT\n", *cues])

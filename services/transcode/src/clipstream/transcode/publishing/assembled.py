@@ -10,10 +10,10 @@ from clipstream.common.contracts.ids import RunId, VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import NotFound
 from clipstream.common.store.objects import ObjectStore
+from clipstream.transcode.manifests.files import DASH, HLS
 from clipstream.transcode.manifests.placed import Placed
 
-MASTER, MANIFEST = "master.m3u8", "manifest.mpd"
-STORYBOARD, SPRITE, PREVIEW = "storyboard.vtt", "storyboard.jpg", "preview.mp4"
+STORYBOARD, PREVIEW = "storyboard.vtt", "preview.mp4"
 _LIMIT = 64 << 20
 
 
@@ -42,8 +42,8 @@ def transcoded(event: PartPlanned, output: Assembled) -> ClipTranscoded:
         video_id=video_id,
         stream_id=event.stream_id,
         run_id=output.run_id,
-        hls_key=keys.processed(video_id, MASTER),
-        dash_key=keys.processed(video_id, MANIFEST),
+        hls_key=keys.processed(video_id, HLS),
+        dash_key=keys.processed(video_id, DASH),
         thumbnail_key=keys.thumbnail(video_id),
         storyboard_key=keys.processed(video_id, STORYBOARD) if pictures else None,
         preview_key=keys.processed(video_id, PREVIEW) if pictures else None,

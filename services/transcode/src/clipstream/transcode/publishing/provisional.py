@@ -15,6 +15,7 @@ from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.store.objects import ObjectStore
 from clipstream.transcode.copying.kept import KeptCopy
 from clipstream.transcode.made import PartMade, Track
+from clipstream.transcode.manifests.files import HLS
 from clipstream.transcode.manifests.hls import (
     iframe_name,
     iframe_playlist,
@@ -25,7 +26,6 @@ from clipstream.transcode.manifests.hls import (
 from clipstream.transcode.manifests.placed import Placed
 from clipstream.transcode.planned import SOUND, Plan
 
-MASTER = "master.m3u8"
 _PLAYLIST = "application/vnd.apple.mpegurl"
 
 Parts = Callable[[], Awaitable[Mapping[int, PartMade]]]
@@ -108,7 +108,7 @@ async def _write(
         for name, text in texts.items():
             await store.put(keys.provisional(video_id, name), text.encode(), content_type=_PLAYLIST)
     kinds = {kind: [track for track in tracks if track.kind == kind] for kind in ("video", "audio")}
-    master = keys.provisional(video_id, MASTER)
+    master = keys.provisional(video_id, HLS)
     text = master_playlist(kinds["video"], kinds["audio"], captions=None)
     await store.put(master, text.encode(), content_type=_PLAYLIST)
     return master

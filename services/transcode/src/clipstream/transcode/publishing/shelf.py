@@ -33,21 +33,13 @@ _UNREADABLE = (ValueError, IndexError, struct.error)
 
 
 class SegmentShelf:
-    """One attempt's files below `prefix`, which ends with a slash. `take` is the `take` of `StageContext.isolate`.
-
-    `stored_bytes` is what the taken files occupy in the store, whoever stored them first.
-    """
+    """One attempt's files below `prefix`, which ends with a slash. `take` is the `take` of `StageContext.isolate`."""
 
     def __init__(self, store: ObjectStore, prefix: ObjectKey) -> None:
         self._store, self._prefix = store, prefix
         self._headers: dict[str, Header] = {}
         self._facts: dict[str, Segment] = {}
         self._lost: set[str] = set()
-        self._sizes: dict[str, int] = {}
-
-    @property
-    def stored_bytes(self) -> int:
-        return sum(self._sizes.values())
 
     async def take(self, file: Path) -> None:
         """Store a complete file. `Transient` where it is not what an honest child makes."""
@@ -66,7 +58,6 @@ class SegmentShelf:
             async with turns:
                 info = await self._store.head(self._key(name))
             self._facts[name] = read_facts(Path(name), info.size_bytes, info.metadata.get(FACTS, ""))
-            self._sizes[name] = info.size_bytes
 
         async with asyncio.TaskGroup() as group:
             for name in self._lost:
@@ -85,7 +76,6 @@ class SegmentShelf:
 
     async def _take_init(self, track: str, file: Path) -> None:
         body = _read_init(file)  # at once, so that the segments behind it find its header
-        self._sizes[file.name] = len(body)
         try:
             self._headers[track] = header(body)
         except _UNREADABLE as error:
@@ -111,7 +101,7 @@ class SegmentShelf:
         except Conflict:
             self._lost.add(name)
             return
-        self._facts[name], self._sizes[name] = facts, facts.size_bytes
+        self._facts[name] = facts
 
     def _key(self, name: str) -> ObjectKey:
         return ObjectKey(self._prefix + name)

@@ -7,17 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 
-from clipstream.transcode.cmaf.segments import Emit, SegmentWriter
+from clipstream.transcode.cmaf.segments import WRITE_BUFFER, Emit, SegmentWriter
 from clipstream.transcode.encoding.lane import Lane
 from clipstream.transcode.made import Track
-from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Samples
+from clipstream.transcode.sound.samples import BIT_RATE, SAMPLE_RATE, Samples, framed
 
-BIT_RATE = 128_000
 FRAGMENT_S = 1
 CHANNELS = 2
-_WRITE_BUFFER = 1 << 17  # every write takes the GIL back; libav's 32 KiB would do so four times as often
 
 # delay_moov: only a moov written after the first packet knows the encoder's priming and can edit it away.
 _OPTIONS = {
@@ -33,7 +30,7 @@ class SoundLane(Lane[Samples]):
         super().__init__(f"encode-{name}")
         self._track = name
         self._sink = SegmentWriter(directory, name, boundaries, emit, tolerance_s=Fraction(FRAGMENT_S, 2), keys=False)
-        self._output = av.open(self._sink, "w", format="mp4", container_options=_OPTIONS, buffer_size=_WRITE_BUFFER)
+        self._output = av.open(self._sink, "w", format="mp4", container_options=_OPTIONS, buffer_size=WRITE_BUFFER)
         self._stream = self._output.add_stream("aac", rate=SAMPLE_RATE, options={"b": str(BIT_RATE)})
         self._stream.layout = "stereo"
         self._sent = 0
@@ -55,10 +52,8 @@ class SoundLane(Lane[Samples]):
         )
 
     def _take(self, item: Samples) -> None:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(item), format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, self._sent, Fraction(1, SAMPLE_RATE)
+        self._encode(framed(item, self._sent))
         self._sent += item.shape[1]
-        self._encode(frame)
 
     def _finish(self) -> None:
         if self._sent:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clipstream.transcode.sound.limiter import Samples
+from clipstream.transcode.sound.samples import Samples
 
 SILENCE = 1e-3
 """Never louder than -60 dB of full scale: a muted microphone, a voice chat nobody joined."""

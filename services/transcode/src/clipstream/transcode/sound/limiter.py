@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import av
 import numpy as np
-import numpy.typing as npt
 from av.filter import Graph
 
-Samples = npt.NDArray[np.float32]
+from clipstream.transcode.sound.samples import SAMPLE_RATE, Samples, framed
 
 _ATTACK_MS, _RELEASE_MS = 5, 100
 
@@ -22,12 +20,13 @@ class Limiter:
     What stays below `ceiling` (of full scale) leaves unchanged.
     """
 
-    def __init__(self, sample_rate: int, ceiling: float) -> None:
-        self._clock = Fraction(1, sample_rate)
+    def __init__(self, ceiling: float) -> None:
         self._sent = 0
         self._graph = Graph()
         options = f"limit={ceiling}:level=0:latency=1:attack={_ATTACK_MS}:release={_RELEASE_MS}"
-        source = self._graph.add_abuffer(sample_rate=sample_rate, format="fltp", layout="stereo", time_base=self._clock)
+        source = self._graph.add_abuffer(
+            sample_rate=SAMPLE_RATE, format="fltp", layout="stereo", time_base=Fraction(1, SAMPLE_RATE)
+        )
         self._graph.link_nodes(
             source,
             self._graph.add("alimiter", options),
@@ -36,10 +35,8 @@ class Limiter:
         ).configure()
 
     def add(self, samples: Samples) -> list[Samples]:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts, frame.time_base = int(1 / self._clock), self._sent, self._clock
+        self._graph.push(framed(samples, self._sent))
         self._sent += samples.shape[1]
-        self._graph.push(frame)
         return self._pulled()
 
     def finish(self) -> list[Samples]:

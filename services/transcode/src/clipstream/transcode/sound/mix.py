@@ -9,7 +9,8 @@ import numpy as np
 
 from clipstream.transcode.sound.likeness import Likeness
 from clipstream.transcode.sound.limiter import Limiter
-from clipstream.transcode.sound.soundtrack import BLOCK, SAMPLE_RATE, Samples
+from clipstream.transcode.sound.samples import SAMPLE_RATE, Samples
+from clipstream.transcode.sound.soundtrack import BLOCK
 
 CEILING = 0.891
 """-1 dB of full scale: what AAC adds to a peak stays below the top (EBU R 128)."""
@@ -30,7 +31,7 @@ class Mixer:
         self._waiting: list[deque[Samples]] = [deque() for _ in range(tracks)]
         self._ends = [0] * tracks
         self._done = 0
-        self._limiter = Limiter(SAMPLE_RATE, CEILING)
+        self._limiter = Limiter(CEILING)
 
     def add(self, track: int, samples: Samples) -> Iterator[Samples]:
         late = max(0, self._done - self._ends[track])

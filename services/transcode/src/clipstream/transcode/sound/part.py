@@ -21,7 +21,8 @@ from clipstream.common.media.open import open_media, tracks
 from clipstream.transcode.cmaf.segments import Emit
 from clipstream.transcode.made import PartMade
 from clipstream.transcode.planned import Plan
-from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Soundtrack
+from clipstream.transcode.sound.samples import SAMPLE_RATE
+from clipstream.transcode.sound.soundtrack import Soundtrack
 from clipstream.transcode.sound.tracks import OneTrack, SeveralTracks, SoundTracks
 
 MOST_TRACKS = 8

@@ -6,20 +6,17 @@ from collections.abc import Iterator
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.audio.resampler import AudioResampler
 
 from clipstream.transcode.sound.alignment import Alignment
 from clipstream.transcode.sound.limiter import Limiter
+from clipstream.transcode.sound.samples import SAMPLE_RATE, Samples
 
-SAMPLE_RATE = 48_000
 BLOCK = SAMPLE_RATE // 2
 """Samples handed on at a time: numpy and PyAV cost per call, not per sample."""
 
 _SANE = 16.0
 """Decoded floats may exceed 1; beyond this they are damage."""
-
-Samples = npt.NDArray[np.float32]
 
 
 class Soundtrack:
@@ -76,7 +73,7 @@ class Soundtrack:
             channels = frame.layout.nb_channels
             layout = "mono" if channels == 1 else "stereo"  # libswresample would make one channel 3 dB quieter
             self._resampler, self._source = AudioResampler("fltp", layout, SAMPLE_RATE, frame_size=BLOCK), source
-            self._limiter = Limiter(SAMPLE_RATE, ceiling=1.0) if channels > 2 else None
+            self._limiter = Limiter(ceiling=1.0) if channels > 2 else None
         frame.pts = None  # the resampler would fill gaps by its own idea of time
         yield from self._cut(self._resampler.resample(frame))
 

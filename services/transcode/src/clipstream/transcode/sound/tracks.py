@@ -14,7 +14,7 @@ from clipstream.transcode.planned import Plan, init_file, segment_file
 from clipstream.transcode.sound.lane import CHANNELS, SoundLane
 from clipstream.transcode.sound.menu import boundaries, labelled, offered
 from clipstream.transcode.sound.mix import Mixer
-from clipstream.transcode.sound.soundtrack import SAMPLE_RATE, Samples
+from clipstream.transcode.sound.samples import SAMPLE_RATE, Samples
 
 ONLY = "audio"
 """The name of a clip's only sound track; of several, each has its number behind it, and the mix its own name."""
