@@ -37,6 +37,14 @@ class Child:
     output: bytearray = field(default_factory=bytearray)
     listening: asyncio.Task[None] | None = None
 
+    @property
+    def gone(self) -> bool:
+        """Whether the process has ended, which the event loop may not have heard of yet."""
+        try:
+            return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
     async def end(self) -> None:
         """It and everything it might have started is dead and reaped."""
         self.writer.close()
@@ -109,7 +117,7 @@ class Spares:
             child = await task
         except OSError:
             return None
-        if child.process.returncode is None and not child.reader.at_eof():
+        if not child.gone:
             return child
         await child.end()
         return None
