@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,13 @@ async def test_a_running_job_hears_of_its_end_and_makes_room_for_the_next(each_b
     stops = Stops()
     spec = StageSpec(name="ingest", consumes=UploadCompleted, emits=(ClipIngested,), handler=work)
     jobs = StageJobs(
-        spec=spec, bus=each_bus, store=store, scratch=scratch, threads=ThreadPoolExecutor(1), caged=isolate, stops=stops
+        spec=spec,
+        bus=each_bus,
+        store=store,
+        scratch=scratch,
+        threads=ThreadPoolExecutor(1),
+        caged=partial(isolate, spares=None),
+        stops=stops,
     )
     await each_bus.consume_stops(stops.ordered)
     await each_bus.consume("ingest", [UploadCompleted], jobs.handle)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -84,7 +85,7 @@ def _transcoding(world: World, tmp_path: Path, handler: Handler) -> Iterator[Sta
         store=world.store,
         scratch=scratch,
         threads=ThreadPoolExecutor(1),
-        caged=isolate,
+        caged=partial(isolate, spares=None),
         stops=Stops(),
     )
     scratch.close()
