@@ -99,6 +99,27 @@ async def test_only_the_finisher_answers_after_its_claim(
     assert await flow.faults() == []
 
 
+async def test_two_that_end_together_make_one_output(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one finds nobody's claim, and then no raw pictures: the faster one has put the clip together meanwhile."""
+    *others, last = await flow.plan()
+    for part in others:
+        await flow.make(part)
+    finished: list[int] = []
+    with monkeypatch.context() as overtaking:
+        get = flow.store.get
+
+        async def overtaken(key: ObjectKey, **how: int) -> bytes:
+            if key.endswith(".rgb") and not finished:
+                finished.append(0)
+                finished[0] = transcoded(await flow.make(others[-1]))
+            return await get(key, **how)
+
+        overtaking.setattr(flow.store, "get", overtaken)
+        assert transcoded(await flow.make(last)) == 0
+    assert finished == [1]
+    assert await flow.faults() == []
+
+
 async def test_a_part_made_again_keeps_the_segments_that_are_there(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = await flow.plan()
     with monkeypatch.context() as dying:

@@ -4,6 +4,7 @@ the disk nor the store is ever far behind."""
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import stat
 import tempfile
@@ -32,10 +33,12 @@ class Outputs:
         """Hand on the file that the child named; returns as soon as there is room for it. `Transient` where the name is
         none that an honest child says."""
         name = payload.decode(errors="replace")
-        if self._take is None or Path(name).name != name or name in ("", ".", ".."):
+        if self._take is None or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise Transient("the decoder named a file that is not its own")
         await self._turns.acquire()
         ours = self._out_of_reach / name
+        if os.path.lexists(ours):  # else what is being stored would not be what was looked into
+            raise Transient("the decoder named a file twice")
         try:
             (self._scratch / name).rename(ours)
             regular = stat.S_ISREG(ours.lstat().st_mode)
