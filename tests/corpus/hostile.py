@@ -307,3 +307,7 @@ def hand_over_twice(*, scratch: Path, emit: Callable[[Path], None]) -> None:
 def complain() -> None:
     """In words that no database holds and no wire carries."""
     raise Permanent("a\0b\ud800c" + "d" * 10_000)
+
+
+def say(*, words: str) -> str:
+    return words

@@ -87,3 +87,14 @@ async def test_words_of_a_child_can_be_sent_and_kept(tmp_path: Path) -> None:
         await isolate(hostile.complain, scratch=tmp_path)
     assert str(raised.value).startswith("ab?cddd")
     assert len(str(raised.value).encode()) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"), [("a\0b", False), ("\\\0", False), ("\\u0000", True)], ids=["nul", "behind", "typed"]
+)
+async def test_what_a_child_answers_can_be_kept(tmp_path: Path, words: str, kept: bool) -> None:
+    if kept:
+        assert await isolate(hostile.say, scratch=tmp_path, words=words) == words
+        return
+    with pytest.raises(Transient, match="answered with a NUL"):
+        await isolate(hostile.say, scratch=tmp_path, words=words)

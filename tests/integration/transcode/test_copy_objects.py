@@ -66,7 +66,8 @@ async def test_initialisation_segments_that_differ_are_told(
 
 
 @pytest.mark.parametrize(
-    "name", ["plan.json", "source-1.m4s", "Source-00000.m4s", "source-00000.m4s.exe", "source-00000.m4s\n", "output.json"]
+    "name",
+    ["plan.json", "source-1.m4s", "Source-00000.m4s", "source-00000.m4s.exe", "source-00000.m4s\n", "output.json"],
 )
 async def test_other_files_are_not_taken(disk_store: DiskStore, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"{}")
@@ -109,7 +110,7 @@ async def test_a_segment_that_was_never_handed_over_is_told(copy: Copied, disk_s
     [
         {"name": "../../other/master"},
         {"name": "source\n#EXT-X-MEDIA"},
-        {"init_file": Path("x\"\nhttps://tracker.example/x.mp4")},
+        {"init_file": Path('x"\nhttps://tracker.example/x.mp4')},
         {"codec": 'avc1"\nhttps://tracker.example/\n'},
         {"timescale": 0},
     ],

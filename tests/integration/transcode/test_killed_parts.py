@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clipstream.common.contracts.events import ClipTranscoded, PartPlanned
 from clipstream.common.contracts.keys import ObjectKey
-from clipstream.common.errors import EncoderFailed, Outage
+from clipstream.common.errors import EncoderFailed, Outage, Transient
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.transcode import planning
 from clipstream.transcode.plan import in_software
@@ -118,6 +120,25 @@ async def test_two_that_end_together_make_one_output(flow: Flow, monkeypatch: py
         assert transcoded(await flow.make(last)) == 0
     assert finished == [1]
     assert await flow.faults() == []
+
+
+async def test_a_part_hands_over_no_more_pictures_than_were_planned(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of all parts are held at once by whoever puts the clip together."""
+    _, first, *_ = await flow.plan()
+    attempt = flow.attempts()
+    isolate = attempt.isolate
+
+    async def swollen(*args: Any, **how: Any) -> Any:
+        made = await isolate(*args, **how)
+        os.truncate(attempt.scratch / made.tiles_file, 60 << 20)
+        return made
+
+    monkeypatch.setattr(attempt, "isolate", swollen)
+    with pytest.raises(Transient, match="more small pictures"):
+        await flow.make(first, attempt)
+    assert not any(name.endswith(".rgb") for name in await flow.names())
 
 
 async def test_a_part_made_again_keeps_the_segments_that_are_there(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:

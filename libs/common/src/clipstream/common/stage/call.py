@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -21,6 +22,8 @@ _FROM_CHILD = (errors.Permanent, errors.Transient)
 """What a child can know. It talks to no server and is told of no cancellation, so it has no say in those."""
 
 _LONGEST = 4096
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""In JSON. What a child answers becomes rows, and databases hold none."""
 
 
 class Call(Generic[T]):
@@ -41,6 +44,8 @@ class Call(Generic[T]):
 
     def result(self, body: bytes, scratch: Path) -> T:
         """The returned value. `Transient` where it is not what the function promises: then the child was not itself."""
+        if _NUL.search(body):
+            raise errors.Transient(f"{self.name} answered with a NUL character")
         try:
             value = self._returns.validate_json(body)
         except ValidationError as error:

@@ -4,7 +4,6 @@ the disk nor the store is ever far behind."""
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import stat
 import tempfile
@@ -28,6 +27,7 @@ class Outputs:
         self._scratch, self._out_of_reach = scratch, out_of_reach
         self._take, self._group = take, group
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._underway: set[str] = set()
 
     async def put(self, payload: bytes) -> None:
         """Hand on the file that the child named; returns as soon as there is room for it. `Transient` where the name is
@@ -37,7 +37,7 @@ class Outputs:
             raise Transient("the decoder named a file that is not its own")
         await self._turns.acquire()
         ours = self._out_of_reach / name
-        if os.path.lexists(ours):  # else what is being stored would not be what was looked into
+        if name in self._underway:  # else what is being stored would not be what was looked into
             raise Transient("the decoder named a file twice")
         try:
             (self._scratch / name).rename(ours)
@@ -46,6 +46,7 @@ class Outputs:
             raise Transient("the decoder named a file that is not there") from error
         if not regular:
             raise Transient("the decoder named something that is not a file")
+        self._underway.add(name)
         self._group.create_task(self._deliver(self._take, ours))
 
     async def _deliver(self, take: Take, file: Path) -> None:
@@ -53,6 +54,7 @@ class Outputs:
             await take(file)
         finally:
             await asyncio.to_thread(file.unlink, missing_ok=True)
+            self._underway.discard(file.name)
             self._turns.release()
 
 
