@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 
+from clipstream.common.contracts import keys
 from clipstream.common.contracts.ids import VideoId
 from integration.gateway.conftest import Friends, make_friends
 from integration.gateway.world import Answer, World
@@ -130,6 +131,27 @@ async def test_nothing_but_the_videos_own_media(world: World, friends: Friends, 
     token = _token(world, video_id)
     answer = await world.nobody.get(f"/media/{token}/{video_id}/{name.format(other=other)}")
     assert (answer.status, answer.error) in ((404, "Not found"), (403, "Invalid or expired media address"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "segments/a1/plan.json",
+        "segments/a1/output.json",
+        "segments/a1/copy.json",
+        "segments/a1/parts/00001.json",
+        "segments/a1/parts/00001-tiles.rgb",
+        "output.json",
+        "probe.json",
+        "manifests/transcode-a1-1.json",
+    ],
+)
+async def test_what_workers_note_is_no_media(world: World, video_id: VideoId, name: str) -> None:
+    """It is there, and names keys of the store."""
+    await world.store.put(keys.processed(video_id, name), b"{}", content_type="application/json")
+    for path in (name, name.upper(), f"{name}?x=.m3u8", f"{name};.m3u8", f"{name}%00.mp4"):
+        answer = await world.nobody.get(f"/media/{_token(world, video_id)}/{video_id}/{path}")
+        assert (answer.status, answer.error) == (404, "Not found")
 
 
 @pytest.mark.parametrize("token", ["x", "0.AAAA", "..", "%00", "7fffffff.AAAAAAAAAAAAAAAAAAAAAAAA"])

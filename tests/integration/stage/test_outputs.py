@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipstream.common.errors import Outage, Transient
+from clipstream.common.errors import Outage, Permanent, Transient
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.stage.outputs import AT_ONCE
 from corpus import hostile
@@ -54,7 +54,7 @@ async def test_a_file_that_cannot_be_taken_ends_the_child(tmp_path: Path) -> Non
         await isolate(hostile.make_files, scratch=tmp_path, take=take, count=1000)
 
 
-@pytest.mark.parametrize("name", ["link", "../outside", "missing", "..", "directory"])
+@pytest.mark.parametrize("name", ["link", "../outside", "missing", "..", "directory", "nul\0"])
 async def test_only_its_own_files_can_be_handed_over(tmp_path: Path, name: str) -> None:
     (tmp_path / "outside").write_text("a secret of somebody else")
     scratch = tmp_path / "scratch"
@@ -67,3 +67,34 @@ async def test_only_its_own_files_can_be_handed_over(tmp_path: Path, name: str) 
     with pytest.raises(Transient, match="the decoder named"):
         await isolate(hostile.hand_over, scratch=scratch, take=take, name=name)
     assert (tmp_path / "outside").read_text() == "a secret of somebody else"
+
+
+async def test_a_name_is_not_said_twice_while_its_file_is_on_its_way(tmp_path: Path) -> None:
+    """Else what is stored would not be what was looked into."""
+    taken: list[str] = []
+
+    async def take(file: Path) -> None:
+        taken.append(file.name)
+        await asyncio.sleep(60)
+
+    with pytest.raises(Transient, match="named a file twice"):
+        await isolate(hostile.hand_over_twice, scratch=tmp_path, take=take)
+    assert taken == ["same.bin"]
+
+
+async def test_words_of_a_child_can_be_sent_and_kept(tmp_path: Path) -> None:
+    with pytest.raises(Permanent) as raised:
+        await isolate(hostile.complain, scratch=tmp_path)
+    assert str(raised.value).startswith("ab?cddd")
+    assert len(str(raised.value).encode()) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"), [("a\0b", False), ("\\\0", False), ("\\u0000", True)], ids=["nul", "behind", "typed"]
+)
+async def test_what_a_child_answers_can_be_kept(tmp_path: Path, words: str, kept: bool) -> None:
+    if kept:
+        assert await isolate(hostile.say, scratch=tmp_path, words=words) == words
+        return
+    with pytest.raises(Transient, match="answered with a NUL"):
+        await isolate(hostile.say, scratch=tmp_path, words=words)

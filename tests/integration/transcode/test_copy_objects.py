@@ -66,7 +66,8 @@ async def test_initialisation_segments_that_differ_are_told(
 
 
 @pytest.mark.parametrize(
-    "name", ["plan.json", "source-1.m4s", "Source-00000.m4s", "source-00000.m4s.exe", "output.json"]
+    "name",
+    ["plan.json", "source-1.m4s", "Source-00000.m4s", "source-00000.m4s.exe", "source-00000.m4s\n", "output.json"],
 )
 async def test_other_files_are_not_taken(disk_store: DiskStore, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"{}")
@@ -83,8 +84,11 @@ async def test_other_files_are_not_taken(disk_store: DiskStore, tmp_path: Path, 
         b"\0\0\0\x10moof\0\0\0\x08mfhd",
         b"\0\0\0\x18moof\0\0\0\x10trun\0\0\1\0\xff\xff\xff\xff",
         b"\0\0\0\1moof",
+        b"\0\0\0\x08moof" * 100_000,
+        b"\0\0\0\x08free" * 100_000,
+        b"".join((8 * (2000 - depth)).to_bytes(4, "big") + b"moof" for depth in range(2000)),
     ],
-    ids=["empty", "without", "hollow", "liar", "endless"],
+    ids=["empty", "without", "hollow", "liar", "endless", "countless", "padded", "bottomless"],
 )
 async def test_a_file_that_is_no_segment_is_not_stored(disk_store: DiskStore, tmp_path: Path, body: bytes) -> None:
     (tmp_path / "source-00000.m4s").write_bytes(body)
@@ -99,6 +103,35 @@ async def test_a_file_that_is_no_segment_is_not_stored(disk_store: DiskStore, tm
 async def test_a_segment_that_was_never_handed_over_is_told(copy: Copied, disk_store: DiskStore) -> None:
     with pytest.raises(Transient, match="never handed it over"):
         await SegmentShelf(disk_store, PREFIX).settle(copy.made.tracks)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"name": "../../other/master"},
+        {"name": "source\n#EXT-X-MEDIA"},
+        {"init_file": Path('x"\nhttps://tracker.example/x.mp4')},
+        {"codec": 'avc1"\nhttps://tracker.example/\n'},
+        {"timescale": 0},
+    ],
+    ids=["name", "line", "init", "codec", "timescale"],
+)
+async def test_what_a_child_calls_its_track_reaches_no_playlist(
+    copy: Copied, disk_store: DiskStore, lie: dict[str, object]
+) -> None:
+    shelf = SegmentShelf(disk_store, PREFIX)
+    await shelve(copy, shelf)
+    with pytest.raises(Transient, match="described a track that it did not make"):
+        await shelf.settle([copy.video.model_copy(update=lie)])
+
+
+async def test_a_track_is_made_of_its_own_files(copy: Copied, disk_store: DiskStore) -> None:
+    shelf = SegmentShelf(disk_store, PREFIX)
+    await shelve(copy, shelf)
+    assert copy.made.audio is not None
+    borrowed = copy.video.model_copy(update={"segments": copy.made.audio.segments})
+    with pytest.raises(Transient, match="described a track that it did not make"):
+        await shelf.settle([borrowed])
 
 
 def test_facts_come_back_as_they_were(copy: Copied) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clipstream.common.contracts.events import ClipTranscoded, PartPlanned
 from clipstream.common.contracts.keys import ObjectKey
-from clipstream.common.errors import EncoderFailed, Outage
+from clipstream.common.errors import EncoderFailed, Outage, Transient
 from clipstream.common.store.disk.store import DiskStore
 from clipstream.transcode import planning
 from clipstream.transcode.plan import in_software
@@ -97,6 +99,46 @@ async def test_only_the_finisher_answers_after_its_claim(
     assert transcoded(await flow.make(last, again)) == 1
     assert again.isolated == 0
     assert await flow.faults() == []
+
+
+async def test_two_that_end_together_make_one_output(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one finds nobody's claim, and then no raw pictures: the faster one has put the clip together meanwhile."""
+    *others, last = await flow.plan()
+    for part in others:
+        await flow.make(part)
+    finished: list[int] = []
+    with monkeypatch.context() as overtaking:
+        get = flow.store.get
+
+        async def overtaken(key: ObjectKey, **how: int) -> bytes:
+            if key.endswith(".rgb") and not finished:
+                finished.append(0)
+                finished[0] = transcoded(await flow.make(others[-1]))
+            return await get(key, **how)
+
+        overtaking.setattr(flow.store, "get", overtaken)
+        assert transcoded(await flow.make(last)) == 0
+    assert finished == [1]
+    assert await flow.faults() == []
+
+
+async def test_a_part_hands_over_no_more_pictures_than_were_planned(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of all parts are held at once by whoever puts the clip together."""
+    _, first, *_ = await flow.plan()
+    attempt = flow.attempts()
+    isolate = attempt.isolate
+
+    async def swollen(*args: Any, **how: Any) -> Any:
+        made = await isolate(*args, **how)
+        os.truncate(attempt.scratch / made.tiles_file, 60 << 20)
+        return made
+
+    monkeypatch.setattr(attempt, "isolate", swollen)
+    with pytest.raises(Transient, match="more small pictures"):
+        await flow.make(first, attempt)
+    assert not any(name.endswith(".rgb") for name in await flow.names())
 
 
 async def test_a_part_made_again_keeps_the_segments_that_are_there(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipstream.common.contracts.events import Rendition
 from clipstream.common.contracts.ids import RunId, VideoId
-from clipstream.common.errors import Conflict, Permanent
+from clipstream.common.errors import Conflict, NotFound, Permanent
 from clipstream.common.stage.context import StageContext
 from clipstream.common.store.objects import ObjectStore
 from clipstream.transcode.made import PartMade, Track
@@ -45,15 +45,28 @@ async def assemble(
     store = context.store
     output = await read(store, claim_key(video_id, plan.plan_id))
     if output is None:
-        pictures = await _draw(context, video_id, plan, parts)
-        output = joined(plan, parts, context.run_id, finisher, extra_bytes=sum(map(len, pictures.values())))
-        await asyncio.gather(*(put(store, video_id, name, body) for name, body in pictures.items()))
-        output = await _claim(store, video_id, output)
+        output = await _put_together(context, video_id, plan, parts, finisher)
     if output.finisher != finisher:
         return None
     await publish(store, video_id, output)
     await _forget_raw(store, video_id, plan, parts)
     return output
+
+
+async def _put_together(
+    context: StageContext, video_id: VideoId, plan: Plan, parts: Mapping[int, PartMade], finisher: int
+) -> Assembled:
+    """The output that won. Whoever won may have removed the raw pictures before we came to them."""
+    store = context.store
+    try:
+        pictures = await _draw(context, video_id, plan, parts)
+    except NotFound:
+        if (won := await read(store, claim_key(video_id, plan.plan_id))) is None:
+            raise
+        return won
+    output = joined(plan, parts, context.run_id, finisher, extra_bytes=sum(map(len, pictures.values())))
+    await asyncio.gather(*(put(store, video_id, name, body) for name, body in pictures.items()))
+    return await _claim(store, video_id, output)
 
 
 def joined(

@@ -26,6 +26,8 @@ from clipstream.transcode.assemble import assemble
 from clipstream.transcode.encoding.chunk import encode_chunk
 from clipstream.transcode.encoding.encoders import devices, is_to_blame
 from clipstream.transcode.made import PartMade
+from clipstream.transcode.pictures.hover import preview_slots
+from clipstream.transcode.pictures.storyboard import tile_slots
 from clipstream.transcode.plan import in_software
 from clipstream.transcode.planned import SOFTWARE, SOUND, Plan
 from clipstream.transcode.publishing import provisional
@@ -57,7 +59,7 @@ def build(*, long: bool, slots: int = 1) -> StageSpec[PartPlanned]:
                     raise
                 log.warning("clip_planned_anew", reason=str(error), encoder=SOFTWARE)
                 return planning.parts_of(await planning.keep(store, video_id, in_software(plan)), event)
-            await _keep(context, event, made)
+            await _keep(context, event, plan, made)
         there = await finished(store, video_id, plan)
         playable = await _show_beginning(event, plan, there, context)
         if len(there) < plan.parts:
@@ -109,11 +111,18 @@ async def _make(event: PartPlanned, plan: Plan, context: StageContext, limits: L
     return made.model_copy(update={"tracks": await shelf.settle(made.tracks)})
 
 
-async def _keep(context: StageContext, event: PartPlanned, made: PartMade) -> None:
-    """Write down what the part made, its raw pictures first. Where another attempt did so before, that one holds."""
+async def _keep(context: StageContext, event: PartPlanned, plan: Plan, made: PartMade) -> None:
+    """Write down what the part made, its raw pictures first. Where another attempt did so before, that one holds.
+
+    `Transient` where there are more raw pictures than the plan has: whoever puts the clip together holds all of them."""
     stored: dict[str, Path] = {}
-    for what, file in (("tiles_file", made.tiles_file), ("preview_file", made.preview_file)):
+    for what, file, slots, size in (
+        ("tiles_file", made.tiles_file, tile_slots(plan), plan.tile),
+        ("preview_file", made.preview_file, preview_slots(plan), plan.preview),
+    ):
         if file is not None:
+            if (context.scratch / file).stat().st_size > len(slots) * size[0] * size[1] * 3:
+                raise Transient("The encoder made more small pictures than were asked of it.")
             stored[what] = Path(f"{event.part:05d}-{what.partition('_')[0]}.rgb")
             key = part_key(event.video_id, event.plan, str(stored[what]))
             await context.store.put_file(key, context.scratch / file, content_type="application/octet-stream")

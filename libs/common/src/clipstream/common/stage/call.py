@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -19,6 +20,10 @@ T = TypeVar("T")
 INJECTED = frozenset({"progress", "scratch", "emit"})
 _FROM_CHILD = (errors.Permanent, errors.Transient)
 """What a child can know. It talks to no server and is told of no cancellation, so it has no say in those."""
+
+_LONGEST = 4096
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""In JSON. What a child answers becomes rows, and databases hold none."""
 
 
 class Call(Generic[T]):
@@ -39,6 +44,8 @@ class Call(Generic[T]):
 
     def result(self, body: bytes, scratch: Path) -> T:
         """The returned value. `Transient` where it is not what the function promises: then the child was not itself."""
+        if _NUL.search(body):
+            raise errors.Transient(f"{self.name} answered with a NUL character")
         try:
             value = self._returns.validate_json(body)
         except ValidationError as error:
@@ -63,13 +70,19 @@ def source_root(module: str) -> str:
 
 def error_from(described: Mapping[str, Any]) -> errors.ClipstreamError:
     """The error a child described, as it was raised there; what is not ours, or not a child's to say, is `Transient`."""
-    message = str(described["message"])
+    message = _fit(str(described["message"]))
     known = getattr(errors, str(described["name"]), None) if described["module"] == errors.__name__ else None
     if not (isinstance(known, type) and issubclass(known, _FROM_CHILD)) or known is errors.Outage:
-        return errors.Transient(f"{described['name']}: {message}" if message else str(described["name"]))
+        name = _fit(str(described["name"]))
+        return errors.Transient(f"{name}: {message}" if message else name)
     if issubclass(known, errors.Transient) and described["retry_after_s"] is not None:
         return known(message, retry_after=timedelta(seconds=float(described["retry_after_s"])))
     return known(message)
+
+
+def _fit(words: str) -> str:
+    """As text that can be sent and kept: databases hold no NUL, and no wire half of a surrogate pair."""
+    return words[:_LONGEST].replace("\0", "").encode(errors="replace").decode()
 
 
 def _paths(value: object) -> Iterator[Path]:

@@ -27,15 +27,18 @@ class Outputs:
         self._scratch, self._out_of_reach = scratch, out_of_reach
         self._take, self._group = take, group
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._underway: set[str] = set()
 
     async def put(self, payload: bytes) -> None:
         """Hand on the file that the child named; returns as soon as there is room for it. `Transient` where the name is
         none that an honest child says."""
         name = payload.decode(errors="replace")
-        if self._take is None or Path(name).name != name or name in ("", ".", ".."):
+        if self._take is None or Path(name).name != name or name in ("", ".", "..") or "\0" in name:
             raise Transient("the decoder named a file that is not its own")
         await self._turns.acquire()
         ours = self._out_of_reach / name
+        if name in self._underway:  # else what is being stored would not be what was looked into
+            raise Transient("the decoder named a file twice")
         try:
             (self._scratch / name).rename(ours)
             regular = stat.S_ISREG(ours.lstat().st_mode)
@@ -43,6 +46,7 @@ class Outputs:
             raise Transient("the decoder named a file that is not there") from error
         if not regular:
             raise Transient("the decoder named something that is not a file")
+        self._underway.add(name)
         self._group.create_task(self._deliver(self._take, ours))
 
     async def _deliver(self, take: Take, file: Path) -> None:
@@ -50,6 +54,7 @@ class Outputs:
             await take(file)
         finally:
             await asyncio.to_thread(file.unlink, missing_ok=True)
+            self._underway.discard(file.name)
             self._turns.release()
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 _CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf"}
 _NOT_SYNC = 0x0001_0000
+_DEEPEST = 8
+"""Boxes within boxes: a sample table is the fifth. Each level is a copy of what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,10 @@ class Fragment:
     begins_with_key: bool
 
 
-def walk(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Every box in `data`, outermost first, as (type, payload)."""
+def walk(data: bytes, depth: int = 1) -> Iterator[tuple[bytes, bytes]]:
+    """Every box in `data`, outermost first, as (type, payload). ValueError where they are nested deeper than any track's."""
+    if depth > _DEEPEST:
+        raise ValueError("boxes nested without end")
     place = 0
     while place + 8 <= len(data):
         size = _u32(data, place)
@@ -41,7 +45,7 @@ def walk(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         kind, payload = data[place + 4 : place + 8], data[place + 8 : place + size]
         yield kind, payload
         if kind in _CONTAINERS:
-            yield from walk(payload)
+            yield from walk(payload, depth + 1)
         place += size
 
 

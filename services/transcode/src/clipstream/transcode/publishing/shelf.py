@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from clipstream.common.errors import Conflict, Permanent, Transient
 from clipstream.common.store.objects import ObjectStore
 from clipstream.transcode.cmaf.boxes import Fragment, Header, fragment, header
 from clipstream.transcode.made import Segment, Span, Track
+from clipstream.transcode.planned import init_file
 
 FACTS = "segment"
 """The metadata that says what a segment is."""
@@ -26,9 +27,13 @@ FACTS = "segment"
 MOST_FACTS_BYTES = 1500
 AT_ONCE = 4
 
-_INIT, _SEGMENT = re.compile(r"^([a-z0-9-]+)-init\.mp4$"), re.compile(r"^([a-z0-9-]+)-[0-9]{5}\.m4s$")
+_TRACK = re.compile(r"[a-z0-9-]+")
+_INIT, _SEGMENT = re.compile(r"([a-z0-9-]+)-init\.mp4"), re.compile(r"([a-z0-9-]+)-[0-9]{5}\.m4s")
 _INIT_LIMIT = 1 << 20
-_MOOF_LIMIT = 16 << 20
+_MOOF_LIMIT = 1 << 20
+"""Of 16 bytes a sample, those of a fragment take some tens of kilobytes."""
+_MOST_BOXES = 4096
+"""In one segment of some seconds, even where each sample of it is a fragment."""
 _UNREADABLE = (ValueError, IndexError, struct.error)
 
 
@@ -43,15 +48,16 @@ class SegmentShelf:
 
     async def take(self, file: Path) -> None:
         """Store a complete file. `Transient` where it is not what an honest child makes."""
-        if match := _INIT.match(file.name):
+        if match := _INIT.fullmatch(file.name):
             await self._take_init(match[1], file)
-        elif match := _SEGMENT.match(file.name):
+        elif match := _SEGMENT.fullmatch(file.name):
             await self._take_segment(self._headers.get(match[1], Header()), file)
         else:
             raise Transient(f"The encoder handed over {file.name!r}, which is no segment.")
 
     async def settle(self, tracks: Sequence[Track]) -> tuple[Track, ...]:
-        """The tracks with the facts of the segments that lie in the store, whoever stored them."""
+        """The tracks with the facts of the segments that lie in the store, whoever stored them. `Transient` where a track is
+        not what its files say: its words are going to stand in playlists."""
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def fetch(name: str) -> None:
@@ -63,10 +69,20 @@ class SegmentShelf:
             for name in self._lost:
                 group.create_task(fetch(name))
         self._lost.clear()
-        return tuple(
-            track.model_copy(update={"segments": tuple(self._fact(segment.file) for segment in track.segments)})
-            for track in tracks
-        )
+        return tuple(map(self._settled, tracks))
+
+    def _settled(self, track: Track) -> Track:
+        segments = tuple(self._fact(segment.file) for segment in track.segments)
+        self._check(track)
+        return track.model_copy(update={"segments": segments})
+
+    def _check(self, track: Track) -> None:
+        found = self._headers.get(track.name)
+        alike = found is not None and (track.codec, track.timescale) == (found.codec, found.timescale)
+        named = _TRACK.fullmatch(track.name) is not None and track.init_file == init_file(track.name)
+        own = all(segment.file.name.rpartition("-")[0] == track.name for segment in track.segments)
+        if not (named and own) or (track.segments and not alike):
+            raise Transient(f"The encoder described a track that it did not make: {track.name[:60]!r}.")
 
     def _fact(self, file: Path) -> Segment:
         try:
@@ -141,8 +157,7 @@ def _examine(path: Path, track: Header) -> Segment:
     found: list[tuple[int, int, Fragment]] = []
     with path.open("rb") as file:
         try:
-            while moof := _next_moof(file):
-                offset, body = moof
+            for offset, body in _moofs(file):
                 found.append((offset, len(body), fragment(body, track)))
         except _UNREADABLE as error:
             raise Transient(f"The encoder made a segment that cannot be read: {path.name}.") from error
@@ -158,15 +173,19 @@ def _examine(path: Path, track: Header) -> Segment:
     return Segment(file=Path(path.name), start=start, duration=ended - start, size_bytes=path.stat().st_size, keys=keys)
 
 
-def _next_moof(file: BinaryIO) -> tuple[int, bytes] | None:
-    """The offset and the bytes of the next moof; None at the end."""
-    while len(head := file.read(8)) == 8:
+def _moofs(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The offset and the bytes of each moof."""
+    for _ in range(_MOST_BOXES):
+        head = file.read(8)
+        if len(head) < 8:
+            return
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
         if size < 8:
             raise ValueError("a box without a size")
         if kind == b"moof":
             if size > _MOOF_LIMIT:
-                raise ValueError("a moof of more than 16 MiB")
-            return file.tell() - 8, head + file.read(size - 8)
-        file.seek(size - 8, 1)
-    return None
+                raise ValueError("a moof of more than 1 MiB")
+            yield file.tell() - 8, head + file.read(size - 8)
+        else:
+            file.seek(size - 8, 1)
+    raise ValueError("more boxes than a segment has")
