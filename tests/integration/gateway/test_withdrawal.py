@@ -188,6 +188,16 @@ async def test_once_everything_is_made_only_the_playlists_of_before_go_and_not_a
     assert await _left(world, video_id) == {*KEPT, *EARLY[1:], "master.m3u8", "segments/0plan/480p-00000.m4s"}
 
 
+async def test_a_copy_that_is_no_rendition_goes_with_the_playlists_of_before(world: World, friends: Friends) -> None:
+    video_id, told = await _clip(world, friends)
+    made = ("segments/0plan/480p-00000.m4s", "segments/0plan/output.json", "master.m3u8")
+    await _wrote(world, video_id, *made)
+    await world.project(told.playable(), told.transcode(plans=("0plan",)))
+    for _ in range(2):
+        await _an_hour_later(world)
+    assert await _left(world, video_id) == {*KEPT, *made}
+
+
 async def test_a_transcoded_clip_that_turns_out_to_be_a_copy_keeps_its_renditions(
     world: World, friends: Friends
 ) -> None:

@@ -17,8 +17,8 @@ from clipstream.common.contracts.ids import VideoId
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import ClipstreamError
 from clipstream.common.store.objects import ObjectStore
-from clipstream.gateway.clip import Leftover
 from clipstream.gateway.repository import dead_letters, tombstones, withdrawals
+from clipstream.gateway.repository.withdrawals import Due
 
 WRITES_END_AFTER = timedelta(hours=2)  # no stage holds a job for longer
 BATCH = 50
@@ -52,20 +52,32 @@ async def _withdraw_one(connection: Connection, store: ObjectStore) -> bool:
     due = await withdrawals.next_due(connection)
     if due is None:
         return False
-    video_id, leftover = due
-    if not await _remove(store, video_id, _prefixes(VideoId(video_id), leftover)):
+    try:
+        prefixes = await _prefixes(store, VideoId(due.video_id), due)
+    except ClipstreamError as error:
+        log.warning("purge_failed", video_id=str(due.video_id), reason=str(error))
         return False
-    await withdrawals.withdrawn(connection, video_id, WRITES_END_AFTER)
-    log.info("leftovers_removed", video_id=str(video_id), why=leftover)
+    if not await _remove(store, due.video_id, prefixes):
+        return False
+    await withdrawals.withdrawn(connection, due.video_id, WRITES_END_AFTER)
+    log.info("leftovers_removed", video_id=str(due.video_id), why=due.leftover)
     return True
 
 
-def _prefixes(video_id: VideoId, leftover: Leftover) -> Sequence[ObjectKey]:
+async def _prefixes(store: ObjectStore, video_id: VideoId, due: Due) -> Sequence[ObjectKey]:
     """The commit marks go first: wherever it is interrupted, work that is begun again finds nothing to build on."""
     provisional = keys.provisional(video_id)
-    if leftover == "replaced":
-        return (provisional,)
+    if due.leftover == "replaced":
+        return (provisional, *(await _unused(store, video_id, due.plans)))
     return (keys.processed(video_id, "manifests/transcode"), provisional, keys.processed(video_id, "segments/"))
+
+
+async def _unused(store: ObjectStore, video_id: VideoId, plans: Sequence[str]) -> list[ObjectKey]:
+    """Segments that no playlist names any more: a copy of the source that is none of its renditions. Where the playlists'
+    own are not known, all stay."""
+    root = keys.processed(video_id, "segments/")
+    found = {info.key.removeprefix(root).partition("/")[0] async for info in store.list(root)} if plans else set()
+    return [keys.segments(video_id, plan) for plan in sorted(found - set(plans))]
 
 
 async def _remove(store: ObjectStore, video_id: UUID, prefixes: Sequence[ObjectKey]) -> bool:

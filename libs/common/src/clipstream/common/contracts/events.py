@@ -147,6 +147,9 @@ class ClipTranscoded(Event):
     preview_key: ObjectKey | None = Field(default=None, description="a short silent MP4 to show under the pointer")
     pictures: int = Field(default=0, description="decoded or lost, over the whole clip")
     damaged: int = Field(default=0, description="of `pictures`, those lost or concealed")
+    plans: tuple[str, ...] = Field(
+        default=(), description="directories below `segments/` that the playlists name; empty where nobody said"
+    )
 
 
 class ClipTranscribed(Event):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,7 +12,8 @@ from asyncpg import Connection
 from clipstream.gateway.clip import Leftover
 
 _NEXT = """
-SELECT id, leftover FROM videos WHERE purge_at <= now() ORDER BY purge_at LIMIT 1 FOR UPDATE SKIP LOCKED
+SELECT id, leftover, playback -> 'plans' AS plans FROM videos
+WHERE purge_at <= now() ORDER BY purge_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
 # Nothing that was named there is there any more.
@@ -22,9 +25,18 @@ WHERE id = $1
 """
 
 
-async def next_due(connection: Connection) -> tuple[UUID, Leftover] | None:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A clip of which something is left over. `plans` are the directories of segments that its playlists name."""
+
+    video_id: UUID
+    leftover: Leftover
+    plans: tuple[str, ...]
+
+
+async def next_due(connection: Connection) -> Due | None:
     row = await connection.fetchrow(_NEXT)
-    return None if row is None else (row["id"], row["leftover"])
+    return None if row is None else Due(row["id"], row["leftover"], tuple(json.loads(row["plans"] or "[]")))
 
 
 async def withdrawn(connection: Connection, video_id: UUID, again_after: timedelta) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
 from clipstream.common.contracts import keys
@@ -52,6 +54,7 @@ def transcoded(event: PartPlanned, output: Assembled) -> ClipTranscoded:
         stored_bytes=output.stored_bytes,
         pictures=output.pictures,
         damaged=output.damaged,
+        plans=tuple(sorted({output.plan_id, *(Path(placed.prefix).name for placed in output.videos)})),
     )
 
 
