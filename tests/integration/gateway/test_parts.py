@@ -93,6 +93,15 @@ async def test_who_watches_hears_of_the_whole(world: World, friends: Friends) ->
         assert (tick.stage, tick.fraction) == ("transcode", 0.25)
 
 
+async def test_that_the_parts_are_planned_is_no_progress(world: World, friends: Friends) -> None:
+    """The job that plans is over; the stage has only begun."""
+    video_id, told = await begun(world, friends)
+    with world.gateway.services.feed.watch_video(video_id) as subscription:
+        await _hear(world, video_id, told, (0, "started", 0.0), (0, "running", 1.0), parts=1)
+        _, (tick,) = await subscription.wait(5)
+        assert (tick.stage, tick.fraction) == ("transcode", 0.0)
+
+
 async def test_between_its_parts_a_stage_waits_and_is_not_dead(listening: World, friends: Friends) -> None:
     world = listening
     video_id, told = await begun(world, friends)

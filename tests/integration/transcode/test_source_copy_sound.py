@@ -12,6 +12,7 @@ import pytest
 
 from corpus import tiny
 from corpus.gameplay import render_audio
+from corpus.surgery import trim_head
 from integration.transcode.copies import X264, assert_same, copied, offset_s, pictures, small_clip, sound, times
 
 
@@ -21,6 +22,15 @@ def test_sound_that_begins_later_is_heard_in_time(tmp_path: Path, suffix: str) -
     delayed(source, audio_s=1.5)
     copy = copied(source)
     assert times(copy.audio)[0][0] < Fraction(1024, 48_000)
+    assert_same(source, copy)
+
+
+def test_a_few_last_packets_are_no_segment_of_their_own(tmp_path: Path) -> None:
+    """hls.js reckons without the lead that an edit list takes off: a tail about as short as that would lie behind the end
+    of what is buffered, and the player would wait for it for ever."""
+    source = trim_head(small_clip(tmp_path / "clip.mp4", seed=1, duration_s=6, gop=30, b_frames=2), 2.0)
+    copy = copied(source)
+    assert [round(segment.duration / copy.audio.timescale, 2) for segment in copy.audio.segments] == [4.05]
     assert_same(source, copy)
 
 

@@ -52,7 +52,7 @@ class Progress:
 
     async def hear(self, event: ClipProgress) -> None:
         self._pending[event.video_id, event.stage, event.part] = event
-        if event.parts == 1:
+        if event.parts == 1 and not _planned(event):
             self._feed.progress(event)
 
     async def run(self) -> None:

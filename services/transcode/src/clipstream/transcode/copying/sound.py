@@ -20,6 +20,10 @@ STEADY_S = 0.01
 """Containers round to milliseconds; a packet further off is one that is missing or too many."""
 
 FRAGMENT_S = 1.0
+TAIL_S = 0.4
+"""A shorter end is no segment of its own. Players that reckon without the lead that an edit list takes off look for it that
+much later than it is buffered: hls.js waits for ever for one that is about as short."""
+
 LONGEST_WAIT = 3000
 """Packets kept while no picture has told where time begins: about a minute."""
 
@@ -67,7 +71,7 @@ class AacTrack:
         if not self._open and self._lead:
             self._begin(0)
         if self._fragment:
-            self._close_fragment()
+            self._close_fragment(joins=self._next - self._fragment[0].pts < TAIL_S * self._rate)
         self._files.finish()
 
     def _begin(self, at: int) -> None:
@@ -100,8 +104,8 @@ class AacTrack:
         self._fragment.append(Sample(data, at))
         self._next = at + FRAME
 
-    def _close_fragment(self) -> None:
-        self._files.add(self._fragment, self._next, key=False)
+    def _close_fragment(self, *, joins: bool = False) -> None:
+        self._files.add(self._fragment, self._next, key=False, joins=joins)
         self._fragment = []
 
 

@@ -31,9 +31,10 @@ class CopiedTrack:
         (self._directory / self.init_file).write_bytes(initialisation)
         self._emit(self.init_file)
 
-    def add(self, samples: Sequence[Sample], ended: int, *, key: bool) -> None:
-        """One fragment, shown from its first sample's time until `ended`; `key` says whether to note where it begins."""
-        if self._body and ended - self._start > self._most:
+    def add(self, samples: Sequence[Sample], ended: int, *, key: bool, joins: bool = False) -> None:
+        """One fragment, shown from its first sample's time until `ended`; `key` says whether to note where it begins. One
+        that `joins` begins no segment."""
+        if self._body and not joins and ended - self._start > self._most:
             self.finish()
         if not self._body:
             self._start = samples[0].pts
