@@ -213,7 +213,7 @@ async def test_a_waiting_clip_says_so_and_is_not_swept(world: World, friends: Fr
     seen = (await friends.viewer.get(f"/videos/{waiting}/processing")).json
     transcode = next(row for row in seen["stages"] if row["stage"] == "transcode")
     assert (transcode["state"], transcode["attempts"]) == ("queued", 0)
-    assert transcode["note"] == "It waits for its turn: other clips of the same uploader are worked on."
+    assert transcode["note"] == "It waits for its turn: only so many clips of one uploader are worked on at once."
     assert seen["estimated_time"]
     shown = (await friends.site_admin.get("/processing/queue?stage=transcode")).json
     assert (shown["queue_length"] > MOST, len(shown["jobs"])) == (True, MOST + 1)

@@ -16,7 +16,7 @@ from clipstream.gateway.clip import ADMITTED, STAGES, StageStatus, Status
 from clipstream.gateway.estimates import UNKNOWN, Estimates, clip_left_s, in_words, stage_left_s
 from clipstream.gateway.repository import stages
 
-WAITS = "It waits for its turn: other clips of the same uploader are worked on."
+WAITS = "It waits for its turn: only so many clips of one uploader are worked on at once."
 
 
 class Person(BaseModel):
