@@ -1,4 +1,5 @@
-"""The sound of a source copy, AAC packets laid end to end. They need not be decoded for that: each holds 1024 samples."""
+"""The sound of a source copy, AAC packets laid end to end: each holds 1024 samples. They are decoded only to know that
+they can be: over a packet that cannot, browsers stop."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from av.audio.stream import AudioStream
+from av.error import FFmpegError
 from av.packet import Packet
 
 from clipstream.transcode.cmaf.fragments import Sample, Sound, opening
@@ -114,6 +116,7 @@ class CopiedSound:
 
     def __init__(self, stream: AudioStream, track: AacTrack, longest_s: float) -> None:
         self._clock, self._rate, self._track = stream.time_base or Fraction(1), stream.sample_rate, track
+        self._decoder, self._channels = stream.codec_context, stream.codec_context.channels
         self._most = round(longest_s * self._rate)
         self._origin: Fraction | None = None
         self._waiting: list[tuple[int, bytes]] = []
@@ -134,14 +137,25 @@ class CopiedSound:
         if packet.has_sidedata("new_extradata"):
             raise NotCopyable("Its sound's parameters change midway.")
         if self._origin is not None:
-            self._place(packet.pts, bytes(packet), self._origin)
+            self._place(packet.pts, self._sound(packet), self._origin)
             return
-        self._waiting.append((packet.pts, bytes(packet)))
+        self._waiting.append((packet.pts, self._sound(packet)))
         if len(self._waiting) > LONGEST_WAIT:
             raise NotCopyable("Its pictures stand too far behind its sound.")
 
     def finish(self) -> None:
         self._track.finish()
+
+    def _sound(self, packet: Packet[AudioStream]) -> bytes:
+        """The packet as it is, or silence for one that is damaged."""
+        try:
+            self._decoder.decode(packet)
+        except FFmpegError:
+            silence = _SILENCE.get(self._channels)
+            if silence is None:
+                raise NotCopyable("Its sound is damaged.") from None
+            return silence
+        return bytes(packet)
 
     def _place(self, pts: int, data: bytes, origin_s: Fraction) -> None:
         at = round((pts * self._clock - origin_s) * self._rate)
