@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from clipstream.common.contracts import keys
 from clipstream.common.contracts.events import ClipTranscoded, PartPlanned
 from clipstream.common.contracts.keys import ObjectKey
 from clipstream.common.errors import EncoderFailed, Outage, Transient
@@ -86,7 +87,7 @@ async def test_only_the_finisher_answers_after_its_claim(
         put = flow.store.put
 
         async def fail(key: ObjectKey, body: bytes, **how: object) -> object:
-            if key.endswith(name):
+            if key == keys.processed(flow.video_id, name):
                 raise Outage("The store is away.")
             return await put(key, body, **how)  # type: ignore[arg-type]
 
