@@ -24,7 +24,7 @@ def doom(part: int, while_there: Path) -> None:
             raise Permanent(WORDS)
         return await make(event, *rest)
 
-    parts._make = refuse
+    parts._make = refuse  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

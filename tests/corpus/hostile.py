@@ -295,19 +295,3 @@ def hand_over(*, name: str, emit: Callable[[Path], None]) -> None:
 
 def my_pid() -> int:
     return os.getpid()
-
-
-def hand_over_twice(*, scratch: Path, emit: Callable[[Path], None]) -> None:
-    """Another file under the name of one that is still on its way."""
-    for _ in range(2):
-        (scratch / "same.bin").write_bytes(b"x")
-        emit(Path("same.bin"))
-
-
-def complain() -> None:
-    """In words that no database holds and no wire carries."""
-    raise Permanent("a\0b\ud800c" + "d" * 10_000)
-
-
-def say(*, words: str) -> str:
-    return words

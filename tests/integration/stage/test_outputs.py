@@ -10,7 +10,7 @@ import pytest
 from clipstream.common.errors import Outage, Permanent, Transient
 from clipstream.common.stage.isolate import isolate
 from clipstream.common.stage.outputs import AT_ONCE
-from corpus import hostile
+from corpus import hostile, liars
 
 
 async def test_each_file_is_taken_complete_and_then_gone(tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ async def test_a_name_is_not_said_twice_while_its_file_is_on_its_way(tmp_path: P
         await asyncio.sleep(60)
 
     with pytest.raises(Transient, match="named a file twice"):
-        await isolate(hostile.hand_over_twice, scratch=tmp_path, take=take)
+        await isolate(liars.hand_over_twice, scratch=tmp_path, take=take)
     assert taken == ["same.bin"]
 
 
 async def test_words_of_a_child_can_be_sent_and_kept(tmp_path: Path) -> None:
     with pytest.raises(Permanent) as raised:
-        await isolate(hostile.complain, scratch=tmp_path)
+        await isolate(liars.complain, scratch=tmp_path)
     assert str(raised.value).startswith("ab?cddd")
     assert len(str(raised.value).encode()) <= 4096
 
@@ -94,7 +94,7 @@ async def test_words_of_a_child_can_be_sent_and_kept(tmp_path: Path) -> None:
 )
 async def test_what_a_child_answers_can_be_kept(tmp_path: Path, words: str, kept: bool) -> None:
     if kept:
-        assert await isolate(hostile.say, scratch=tmp_path, words=words) == words
+        assert await isolate(liars.say, scratch=tmp_path, words=words) == words
         return
     with pytest.raises(Transient, match="answered with a NUL"):
-        await isolate(hostile.say, scratch=tmp_path, words=words)
+        await isolate(liars.say, scratch=tmp_path, words=words)
