@@ -119,3 +119,17 @@ def test_a_recording_without_pictures_is_copied(tmp_path: Path) -> None:
 def test_a_recording_in_mp3_is_not(tmp_path: Path) -> None:
     copy = copied(render_audio(tmp_path / "voice.mp3", seed=1, duration_s=2))
     assert copy.made.verdict.endswith("It has no picture, and its sound is not AAC.")
+
+
+def test_a_damaged_packet_is_silent(tmp_path: Path) -> None:
+    """A browser stops over one that it cannot decode."""
+    source = small_clip(tmp_path / "clip.mp4", seed=1, duration_s=3, gop=30)
+    with av.open(str(source)) as reader:
+        spans = [(packet.pos, packet.size) for packet in reader.demux(audio=0) if packet.pos and packet.size]
+    body = bytearray(source.read_bytes())
+    for place, size in spans[40:100]:
+        body[place : place + size] = bytes(byte ^ 0xA5 for byte in body[place : place + size])
+    source.write_bytes(body)
+    copy = copied(source)
+    with av.open(copy.joined(copy.audio)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 2.9 * 48_000

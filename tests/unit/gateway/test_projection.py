@@ -286,3 +286,11 @@ def test_costly_stages_wait_for_the_clips_turn() -> None:
 )
 def test_what_was_made_to_play_early_goes_when_nobody_needs_it(name: str, leftover: str | None) -> None:
     assert project(STORIES[name]().told)[0].leftover == leftover
+
+
+def test_a_clip_is_playable_once_it_plays_and_is_known_to_be_new() -> None:
+    clip, told = Story(VIDEO, STREAM), []
+    told += [clip.ingest(), early := clip.playable()]
+    assert project(told)[0].playable_at is None
+    told.append(unique := clip.dedupe())
+    assert project(told)[0].playable_at == max(early.time, unique.time)

@@ -105,6 +105,15 @@ class Clip:
     turn: Turn | None = None
     leftover: Leftover | None = None
 
+    @property
+    def early_at(self) -> datetime | None:
+        """When something could be played before all of it was made. Nothing is told so of what may yet be a copy of another
+        clip: what plays of that is taken back. None where an earlier version did not note it."""
+        told, unique_at = (self.playable or {}).get("at"), self.stages["dedupe"].done_at
+        if told is None or self.uniqueness is None or unique_at is None:
+            return None
+        return max(datetime.fromisoformat(told), unique_at)
+
 
 def first(*times: datetime | None) -> datetime | None:
     """The earliest that is known."""

@@ -88,10 +88,11 @@ def _playable(clip: Clip, envelope: Envelope, event: events.ClipPlayable) -> Non
     """The source as it is beats a small rendition of it. The preview stage may have made that, and no poster."""
     if envelope.source == "/clipstream/preview":
         _done(clip, envelope, "preview")
-    told = {"hls_key": str(event.hls_key), "kind": event.kind, "at": envelope.time.isoformat()}
+    at = envelope.time.isoformat()
+    told = {"hls_key": str(event.hls_key), "kind": event.kind, "at": at}
     known = clip.playable or told
     best = min(known, told, key=lambda each: (each["kind"] != "copy", each["hls_key"]))
-    clip.playable = {**best, "at": first(_at(known), envelope.time).isoformat()}  # type: ignore[union-attr]
+    clip.playable = {**best, "at": min(known.get("at", at), at, key=datetime.fromisoformat)}
 
 
 def _transcoded(clip: Clip, envelope: Envelope, event: events.ClipTranscoded) -> None:
@@ -178,7 +179,7 @@ def _age(trigger: Mapping[str, Any]) -> tuple[datetime, str]:
 def derive(clip: Clip) -> None:
     """Everything shown, from the facts."""
     stages = clip.stages
-    clip.playable_at = first(clip.playable_at, _early(clip), stages["transcode"].done_at)
+    clip.playable_at = first(clip.playable_at, clip.early_at, stages["transcode"].done_at)
     clip.duration_s = (clip.playback or {}).get("duration_s") or (clip.media or {}).get("duration_s")
     joined = joined_at(stages)
     clip.stored_bytes = (clip.playback or {}).get("stored_bytes", 0)
@@ -205,19 +206,6 @@ def joined_at(stages: Mapping[Stage, StageRow]) -> datetime | None:
         first(stages["embed"].waived_at, _last(stages["embed"].done_at, stages["search_vectors"].settled_at)),
     )
     return _last(*parts)
-
-
-def _early(clip: Clip) -> datetime | None:
-    """When something of the clip could be played before all of it was made. A copy of another clip is not told of: what
-    plays of it is taken back."""
-    if clip.playable is None or clip.uniqueness is None:
-        return None
-    return _last(_at(clip.playable), clip.stages["dedupe"].done_at)
-
-
-def _at(playable: Mapping[str, Any]) -> datetime | None:
-    """None where an earlier version did not note it."""
-    return datetime.fromisoformat(playable["at"]) if "at" in playable else None
 
 
 def _status(clip: Clip, joined: bool) -> Status:
