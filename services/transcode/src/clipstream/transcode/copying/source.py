@@ -145,13 +145,13 @@ class _Copy:
 
     def _made(self) -> SourceCopy:
         audio = self._sound.track if self._sound else None
-        fault = ladder_fault(self._media.video) if self._media.video else "it has no picture"
+        fault = ladder_fault(self._media.video) if self._media.video else None
         played = "The source is played as it is"
         return SourceCopy(
             verdict=f"{played}." if fault is None else f"{played}, but only until the ladder is there: {fault}.",
             video=self._picture.track if self._picture else None,
             audio=audio,
-            ladder=fault is None,
+            ladder=self._picture is not None and fault is None,
         )
 
 
