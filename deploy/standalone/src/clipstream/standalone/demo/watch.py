@@ -11,7 +11,7 @@ from uuid import UUID
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from clipstream.client import FINAL, ApiError, Client, Gone, Tick
-from clipstream.client.models import Playback, Processing, VideoDetails
+from clipstream.client.models import Processing, VideoDetails
 from clipstream.standalone.demo.samples import Sample
 
 DEADLINE_S = 170.0
@@ -72,8 +72,9 @@ async def _follow(client: Client, clip: Followed, bars: Progress, task: TaskID) 
 
 
 async def _plays(client: Client, video_id: UUID) -> bool:
+    """Whether there is anything to play: the source as it is, the beginning of a rendition, or the whole ladder."""
     try:
-        return isinstance(await client.videos.playback(video_id), Playback)
+        return (await client.videos.playback(video_id)).hls_url is not None
     except ApiError as error:
         if error.status not in (404, 409, 410):
             raise
