@@ -36,19 +36,21 @@ class Figure:
 
 @dataclass(slots=True)
 class Report:
-    """Collects figures; `write` prints and stores them."""
+    """Collects figures and prints each as it comes, so that a run that is broken off has said what it knew; `write` stores
+    them."""
 
     what: str
     packages: tuple[str, ...] = ("av", "aio-pika", "faster-whisper", "onnxruntime")
     figures: list[Figure] = field(default_factory=list)
 
     def add(self, name: str, value: float, unit: str, target: str | None = None) -> None:
-        self.figures.append(Figure(name, round(value, 4), unit, target))
+        figure = Figure(name, round(value, 4), unit, target)
+        self.figures.append(figure)
+        verdict = "" if figure.met is None else f" (target {figure.target}: {'met' if figure.met else 'MISSED'})"
+        sys.stdout.write(f"{figure.name} = {figure.value:g} {figure.unit}{verdict}\n")
+        sys.stdout.flush()
 
     def write(self) -> None:
-        for figure in self.figures:
-            verdict = "" if figure.met is None else f" (target {figure.target}: {'met' if figure.met else 'MISSED'})"
-            sys.stdout.write(f"{figure.name} = {figure.value:g} {figure.unit}{verdict}\n")
         body = {
             "what": self.what,
             "command": f"make bench-{self.what}",

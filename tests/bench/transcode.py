@@ -19,7 +19,7 @@ from clipstream.transcode.plan import renditions
 from clipstream.transcode.planned import Rendition
 
 CACHE = ROOT / ".run" / "bench"
-SHORT_S, SCALED_S, LONG_S = 30, 120, 300
+SHORT_S, SCALED_S, LONG_S = 30, 60, 300
 RUNGS = renditions(sources.WIDTH, sources.HEIGHT, engine.LADDER)
 FFMPEG, SEPARATE, WHOLE, CHUNKED = "one ffmpeg command", "three ffmpeg commands", "ours, one chunk", "ours, in chunks"
 FFMPEG_COPY, OURS_COPY = "one ffmpeg command, source on top", "ours, source on top"
