@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from clipstream.common.contracts.envelope import Envelope
+from clipstream.gateway.clip import STAGES
 from integration.gateway.conftest import Friends, make_friends
 from integration.gateway.world import FILE, Answer, Somebody, World, serving, settings
 
@@ -128,7 +129,7 @@ async def test_only_so_many_may_wait_for_their_files(world: World, friends: Frie
     assert (refused.status, refused.error) == (429, "Too many open uploads")
     assert int(refused.headers["Retry-After"]) > 0
     assert len(await world.rows("videos")) == 3
-    assert len(await world.rows("stages")) == 3 * 7
+    assert len(await world.rows("stages")) == 3 * len(STAGES)
     assert (await _by_form(friends.uploader, friends.stream_id, FILE)).status == 429
     assert (await _add(friends.creator, friends.stream_id)).status == 201
     await world.send(made[0]["upload"])
