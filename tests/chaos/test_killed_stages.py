@@ -49,7 +49,7 @@ def fragile(
     (tmp_path / "died").mkdir()
     if point in ("begun", "at_work"):
         # Four queues share a process, and what is in hand at every death of it is delivered once too often for the broker.
-        for queue in ("transcode", "captions"):
+        for queue in ("preview", "captions"):
             (tmp_path / "died" / queue).touch()
 
     def services(site: plan.Site) -> list[Service]:

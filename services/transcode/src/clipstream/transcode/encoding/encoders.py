@@ -18,7 +18,7 @@ from typing import Literal
 
 from av.codec.context import Flags
 from av.container import OutputContainer
-from av.error import FFmpegError
+from av.error import ExternalError, FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -178,6 +178,8 @@ def encoding(encoder: str) -> Iterator[None]:
     try:
         yield
     except FFmpegError as error:
+        if encoder == SOFTWARE and isinstance(error, ExternalError):  # x264's allocations fail without saying so
+            raise Transient(f"The encoder {encoder} failed, most likely for want of memory.") from error
         if encoder == SOFTWARE:
             raise
         raise EncoderFailed(f"The encoder {encoder} failed: {error.strerror or error}.") from error
